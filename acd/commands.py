@@ -1,0 +1,209 @@
+"""What the engine answers: orders to carry out, and facts to record and to show.
+
+An order must be carried out on the world (ring this phone). A fact is already true once it is returned;
+records are written and screens refreshed from facts, and from nothing else. Ids make every fact idempotent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acd.events import Attributes
+from acd.model import AgentState, Desktop, OfferOutcome, Outcome, Phone, Presence, Reason, Stage, VisitOutcome
+
+# --- orders ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OfferInteraction:
+    """Show the pop to this agent, then ring their phone; the engine expires it at `expires_at`.
+
+    `offer_id` is `<interaction_id>/<n>` with n counting the interaction's offers from 1.
+    `expires_at` allows `ring_us` of ringing.
+    """
+
+    offer_id: str
+    interaction_id: str
+    agent_id: str
+    queue: str
+    offered_at: int
+    expires_at: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawOffer:
+    """Stop ringing this agent; the offer is already closed (`OfferClosed` comes with it)."""
+
+    offer_id: str
+    interaction_id: str
+    agent_id: str
+    outcome: OfferOutcome
+
+
+# --- facts ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionOpened:
+    interaction_id: str
+    caller: str
+    dialled: str
+    flow: str
+    medium: str
+    arrived_at: int
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionClosed:
+    """`short`: an abandon sooner than the queue's short-abandon limit. `agent_id`: who served last, or empty."""
+
+    interaction_id: str
+    outcome: Outcome
+    detail: str
+    short: bool
+    agent_id: str
+    closed_at: int
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VisitOpened:
+    """`visit_id` is `<interaction_id>#<n>`. `position`: place in this queue's order on entry, from 1."""
+
+    visit_id: str
+    interaction_id: str
+    queue: str
+    priority: int
+    first_asked_at: int
+    entered_at: int
+    position: int
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class VisitClosed:
+    visit_id: str
+    interaction_id: str
+    queue: str
+    outcome: VisitOutcome
+    agent_id: str
+    entered_at: int
+    closed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferClosed:
+    offer_id: str
+    visit_id: str
+    interaction_id: str
+    agent_id: str
+    queue: str
+    outcome: OfferOutcome
+    detail: str
+    offered_at: int
+    closed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TalkOpened:
+    """`talk_id` is the offer's id, or `<interaction_id>/adopted-<n>` for a talk found after a gap."""
+
+    talk_id: str
+    interaction_id: str
+    agent_id: str
+    queue: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TalkClosed:
+    """The bridge ended. `wrap_up_until` is 0 when there is no wrap-up."""
+
+    talk_id: str
+    interaction_id: str
+    agent_id: str
+    queue: str
+    started_at: int
+    ended_at: int
+    wrap_up_until: int
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpClosed:
+    talk_id: str
+    interaction_id: str
+    agent_id: str
+    disposition: str
+    note: str
+    started_at: int
+    ended_at: int
+    timed_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentIntervalClosed:
+    """A tile of the agent's day: these tile it without gap or overlap. `interval_id` is `<agent_id>@<from_at>`
+    (with a running suffix `.2`, `.3` … where several begin in the same microsecond)."""
+
+    interval_id: str
+    agent_id: str
+    state: AgentState
+    reason: str
+    from_at: int
+    to_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged:
+    """What a screen shows of an agent now. `interaction_id`: the one held first, or empty."""
+
+    agent_id: str
+    state: AgentState
+    reason: str
+    since: int
+    presence: Presence
+    presence_reason: str
+    phone: Phone
+    desktop: Desktop
+    interaction_id: str
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """Totals of a queue now: waiting (queued and offered), the oldest's first-asked time (0: none), agents by state."""
+
+    queue: str
+    waiting: int
+    oldest_asked_at: int
+    agents_ready: int
+    agents_signed_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageChanged:
+    interaction_id: str
+    stage: Stage
+    queue: str
+    agent_id: str
+
+
+Order = OfferInteraction | WithdrawOffer
+Fact = (
+    InteractionOpened
+    | InteractionClosed
+    | VisitOpened
+    | VisitClosed
+    | OfferClosed
+    | TalkOpened
+    | TalkClosed
+    | WrapUpClosed
+    | AgentIntervalClosed
+    | AgentChanged
+    | QueueChanged
+    | StageChanged
+)
+Command = Order | Fact

@@ -1,0 +1,195 @@
+"""What can happen: the engine's inputs. Everything here is journaled before it is acted on.
+
+Late, doubled and inapplicable events are normal: the engine ignores and counts them. An id that cannot
+exist (an unknown agent or queue in the current configuration) is ignored and counted too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acd.model import Configuration, Desktop, Outcome, Phone, Presence, Requirement, VisitOutcome
+
+Attributes = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationChanged:
+    """New rules. Nobody who talks is touched; names that vanish keep their open assignments to the end."""
+
+    configuration: Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionArrived:
+    """A customer's request reached us. `caller` is E.164, an extension, or empty when withheld."""
+
+    interaction_id: str
+    caller: str = ""
+    dialled: str = ""
+    flow: str = ""
+    medium: str = "voice"
+    gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionAttached:
+    """The caller is in our hands again (their session talks to us): they may be offered."""
+
+    interaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionDetached:
+    """The caller lives, but out of our hands (session lost, retrying): they keep their place, unoffered."""
+
+    interaction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionQueued:
+    """The flow asks for an agent. `first_asked_at` None means now; a re-queue keeps the first time by itself."""
+
+    interaction_id: str
+    queue: str
+    priority: int = 0
+    requirements: tuple[Requirement, ...] = ()
+    attributes: Attributes = ()
+    first_asked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLeft:
+    """The flow takes the interaction out of its queue (time-out, key, overflow)."""
+
+    interaction_id: str
+    outcome: VisitOutcome = VisitOutcome.WITHDRAWN
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLeft:
+    """The caller is gone (their channel hung up). The engine derives the outcome from the stage."""
+
+    interaction_id: str
+    gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEnded:
+    """The flow ended the interaction by its own design, or it was refused, or lost by our fault."""
+
+    interaction_id: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAccepted:
+    """Caller and agent share a bridge (read from bridges only)."""
+
+    offer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRejected:
+    """The agent declined (desktop button, or the phone said busy or decline)."""
+
+    offer_id: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferFailed:
+    """The phone could not be rung (not registered, unreachable). Not the agent's fault, yet they cannot serve."""
+
+    offer_id: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFound:
+    """After a gap, bridges show this agent talking to this interaction: adopt it as connected."""
+
+    interaction_id: str
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TalkEnded:
+    """Agent and caller no longer share a bridge."""
+
+    interaction_id: str
+    agent_id: str
+    gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WrapUpEnded:
+    """The agent finished the work after the call."""
+
+    agent_id: str
+    interaction_id: str
+    disposition: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChosen:
+    """The person chose a presence. During a talk it takes effect for new offers at once; the talk goes on."""
+
+    agent_id: str
+    presence: Presence
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneChanged:
+    agent_id: str
+    phone: Phone
+
+
+@dataclass(frozen=True, slots=True)
+class DesktopChanged:
+    agent_id: str
+    desktop: Desktop
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingPaused:
+    """No new offers (link to Asterisk down, world being read again); everything else goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingResumed:
+    """Offers go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReached:
+    """Time went by: expire what is due. The driver sends it at `Engine.next_due()`; early ones do no harm."""
+
+
+Event = (
+    ConfigurationChanged
+    | InteractionArrived
+    | InteractionAttached
+    | InteractionDetached
+    | InteractionQueued
+    | QueueLeft
+    | CallerLeft
+    | FlowEnded
+    | OfferAccepted
+    | OfferRejected
+    | OfferFailed
+    | ConnectionFound
+    | TalkEnded
+    | WrapUpEnded
+    | PresenceChosen
+    | PhoneChanged
+    | DesktopChanged
+    | RoutingPaused
+    | RoutingResumed
+    | ClockReached
+)

@@ -1,0 +1,170 @@
+"""The words of the decision: states, outcomes, configuration.
+
+What belongs here: frozen values and enumerations that every other module of `acd` shares.
+What does not: anything that changes, and anything of Asterisk (dial strings, channels, nodes).
+
+Instants and durations are integer microseconds (`_at`: since the epoch, UTC; `_us`: a length).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Presence(StrEnum):
+    """What a person chose, or what a rule chose for them (no answer, desktop lost)."""
+
+    LOGGED_OUT = "logged_out"
+    NOT_READY = "not_ready"
+    READY = "ready"
+
+
+class Phone(StrEnum):
+    """An agent's phone as Asterisk sees it; `BUSY` means busy with something that is not ours."""
+
+    FREE = "free"
+    BUSY = "busy"
+    GONE = "gone"
+
+
+class Desktop(StrEnum):
+    """Whether at least one browser of the agent is connected."""
+
+    THERE = "there"
+    GONE = "gone"
+
+
+class AssignmentState(StrEnum):
+    """The life of one interaction in one agent's hands."""
+
+    OFFERED = "offered"
+    CONNECTED = "connected"
+    WRAP_UP = "wrap_up"
+
+
+class AgentState(StrEnum):
+    """The one word that a supervisor sees; a pure function of presence, phone, desktop and assignments."""
+
+    LOGGED_OUT = "logged_out"
+    NOT_READY = "not_ready"
+    READY = "ready"
+    RESERVED = "reserved"
+    TALKING = "talking"
+    WRAP_UP = "wrap_up"
+    PHONE_BUSY = "phone_busy"
+    PHONE_GONE = "phone_gone"
+    DESKTOP_GONE = "desktop_gone"
+
+
+class Stage(StrEnum):
+    """Where an open interaction is."""
+
+    IN_FLOW = "in_flow"
+    QUEUED = "queued"
+    OFFERED = "offered"
+    TALKING = "talking"
+
+
+class Outcome(StrEnum):
+    """How an interaction ended: exactly one of these."""
+
+    SERVED = "served"
+    SELF_SERVED = "self_served"
+    VOICEMAIL = "voicemail"
+    ABANDONED_IN_FLOW = "abandoned_in_flow"
+    ABANDONED_IN_QUEUE = "abandoned_in_queue"
+    ABANDONED_RINGING = "abandoned_ringing"
+    CALLBACK_FAILED = "callback_failed"
+    TRANSFERRED_OUT = "transferred_out"
+    REFUSED = "refused"
+    LOST = "lost"
+
+
+class VisitOutcome(StrEnum):
+    """How one visit to a queue ended: exactly one of these."""
+
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    OVERFLOWED = "overflowed"
+    CALLBACK = "callback"
+    WITHDRAWN = "withdrawn"
+    LOST = "lost"
+
+
+class OfferOutcome(StrEnum):
+    """How one offer ended: exactly one of these."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    FAILED = "failed"
+
+
+#: Not-ready reasons that the system sets itself; a site's own reasons stand in its files.
+REASON_NO_ANSWER = "no_answer"
+REASON_REJECTED = "rejected"
+REASON_PHONE_FAILED = "phone_failed"
+REASON_DESKTOP_LOST = "desktop_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """An interaction may only go to agents who have `skill` at `level` (1–10) or better."""
+
+    skill: str
+    level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRules:
+    """A waiting line with its rules.
+
+    `ring_us`: how long a phone may ring before the offer expires. `wrap_up_us`: time after the call; 0 for none.
+    `short_abandon_us`: callers who leave sooner count as short abandons. `priority`: higher is served first.
+    """
+
+    id: str
+    title: str = ""
+    ring_us: int = 20_000_000
+    wrap_up_us: int = 10_000_000
+    short_abandon_us: int = 5_000_000
+    priority: int = 0
+    requirements: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProfile:
+    """A person who serves queues: which, and with which skills at which level (1–10)."""
+
+    id: str
+    name: str = ""
+    queues: tuple[str, ...] = ()
+    skills: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All rules that the engine decides by. Ids are unique; `seed` feeds every random choice."""
+
+    queues: tuple[QueueRules, ...] = ()
+    agents: tuple[AgentProfile, ...] = ()
+    seed: int = 0
+    desktop_grace_us: int = 60_000_000
+    offer_without_desktop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why this agent got this interaction: the winner's key, the runner-up's, and how many were passed over.
+
+    `key` and `runner_up_key` are (label, value) pairs in ranking order. `passed_over` counts the other agents of
+    the queue by reason (for example `not_ready`, `talking`, `skill:billing`, `phone_gone`).
+    """
+
+    rule: str
+    key: tuple[tuple[str, int | str], ...]
+    runner_up: str | None = None
+    runner_up_key: tuple[tuple[str, int | str], ...] = ()
+    passed_over: tuple[tuple[str, int], ...] = field(default=())
