@@ -1,0 +1,1 @@
+"""What a YAML flow means: schema, loader, checks, interpreter. No I/O except reading files; no async."""

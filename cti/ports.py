@@ -1,0 +1,82 @@
+"""What `cti` needs of the side that people see and of the database, as Protocols; `cti.main` wires them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from acd.snapshot import InteractionView
+
+from acd.commands import Fact, OfferInteraction
+from acd.model import AgentProfile
+
+
+class CustomerMatch(Protocol):
+    """What a look-up found. `values` are the fields of the record when `matches` is 1."""
+
+    @property
+    def matches(self) -> int: ...
+    @property
+    def values(self) -> Mapping[str, str]: ...
+
+
+class Directory(Protocol):
+    """Customers. A look-up that fails or takes too long answers 0 matches and is logged: a call goes on."""
+
+    async def match_caller(self, interaction_id: str, number: str) -> CustomerMatch:
+        """Find who calls from `number` (as Asterisk gave it; empty: withheld) and keep the result for the pop."""
+        ...
+
+    async def look_up(self, interaction_id: str, by: str, value: str) -> CustomerMatch:
+        """Find by a field (`number`, `account`); a single match replaces the kept result for the pop."""
+        ...
+
+
+class Desktops(Protocol):
+    """The agents' screens."""
+
+    async def show_offer(self, offer: OfferInteraction, interaction: InteractionView) -> bool:
+        """Send the pop; return True once a desktop acknowledged that it is shown, False if none is connected.
+
+        The caller bounds the wait; cancelling is harmless.
+        """
+        ...
+
+    def publish(self, facts: Sequence[Fact], now: int) -> None:
+        """Tell every screen what is now true. Never waits, never raises."""
+        ...
+
+
+class Records(Protocol):
+    """The tables of interactions, visits, offers, talks and agent intervals, written behind."""
+
+    def keep(self, position: int, facts: Sequence[Fact]) -> None:
+        """Take facts of journal entry `position` for writing. Never waits; bounded; idempotent by id."""
+        ...
+
+    async def flush(self) -> None:
+        """Wait until everything taken so far is written."""
+        ...
+
+
+class People(Protocol):
+    """Who works here."""
+
+    async def profiles(self) -> Sequence[AgentProfile]: ...
+
+    async def phones(self) -> Mapping[str, PhoneRecord]:
+        """Agent id → phone."""
+        ...
+
+
+class PhoneRecord(Protocol):
+    """An agent's phone. `address` is a static SIP address, empty when the phone registers."""
+
+    @property
+    def extension(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def secret(self) -> str: ...
+    @property
+    def address(self) -> str: ...

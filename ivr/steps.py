@@ -1,0 +1,136 @@
+"""What the interpreter asks of a call, and what the call answers: the border between a flow and telephony.
+
+`Execution.advance(result, now)` returns one instruction; the session carries it out and feeds the matching
+result back. Nothing here knows Asterisk. Durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a call is refused or hung up; the telephony side maps it to a SIP status."""
+
+    NORMAL = "normal"
+    BUSY = "busy"
+    CLOSED = "closed"
+    BLOCKED = "blocked"
+    UNALLOCATED = "unallocated"
+    CONGESTION = "congestion"
+
+
+class Ending(StrEnum):
+    """How a flow came to its end; the session turns it into the interaction's outcome."""
+
+    DESIGNED = "designed"
+    REFUSED = "refused"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One thing to hear: either `text` in `language` (rendered to sound) or a `sound` file of the site."""
+
+    text: str = ""
+    language: str = "en"
+    sound: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer the call (billing starts). Result: `Done`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play prompts in order. With `barge_in` a pressed digit ends them and stays in the type-ahead buffer."""
+
+    prompts: tuple[Prompt, ...]
+    barge_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDigits:
+    """Play prompts and read digits, first from the type-ahead buffer. Result: `Digits`.
+
+    Ends at `most` digits, at a `terminator` (not part of the result), after `first_s` without any digit or
+    `between_s` after one. Time starts when the prompts have ended or were barged into. Without `barge_in`
+    digits pressed during the prompts stay buffered.
+    """
+
+    prompts: tuple[Prompt, ...]
+    most: int
+    terminator: str = ""
+    first_s: float = 5.0
+    between_s: float = 3.0
+    barge_in: bool = True
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpCustomer:
+    """Find the customer by `value` in the field `by` (`number` or `account`). Result: `CustomerFound`."""
+
+    by: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Wait for an agent of `queue`. Result: `QueueEnded`, after the talk or when the wait ended otherwise."""
+
+    queue: str
+    priority: int = 0
+    skills: tuple[tuple[str, int], ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+    announcement: tuple[Prompt, ...] = ()
+    announce_every_s: float = 0.0
+    max_wait_s: float = 0.0
+    music: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The flow is over: hang up with `cause` (or refuse, when the call was never answered). Last instruction."""
+
+    ending: Ending
+    cause: Cause = Cause.NORMAL
+    detail: str = ""
+
+
+Instruction = Answer | Play | ReadDigits | LookUpCustomer | Enqueue | End
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The instruction was carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """What was pressed. `timed_out`: fewer than `most` digits and no terminator."""
+
+    pressed: str
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFound:
+    """`matches` records were found; `values` are those of the one, empty unless there is exactly one."""
+
+    matches: int
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEnded:
+    """`outcome`: served (an agent talked to the caller), timed_out, or closed (the queue is gone)."""
+
+    outcome: str
+    agent: str = ""
+
+
+Result = Done | Digits | CustomerFound | QueueEnded
