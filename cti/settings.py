@@ -1,0 +1,224 @@
+"""The settings of the process as values: what there is, its bounds, its defaults.
+
+Unknown keys are refused, secrets have no default. Reading them from file and environment is `cti.config`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from cti.errors import CtiError
+
+PREFIX = "CALLYARD_"
+
+
+class ConfigError(CtiError):
+    """The settings cannot be used; the message names file, line and key, or the environment variable."""
+
+    code = "config_error"
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path.expanduser()))
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+ListenPort = Annotated[int, Field(ge=0, le=65535, description="0: a free one, chosen by the kernel")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AmiNode(_Frozen):
+    """One Asterisk. Exactly one of `secret` and `secret_file` is given."""
+
+    name: Name
+    host: str = "127.0.0.1"
+    port: Port = 5038
+    username: str = "callyard"
+    secret: SecretStr | None = None
+    secret_file: AbsolutePath | None = None
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> AmiNode:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError(f"node {self.name}: expected exactly one of secret, secret_file")
+        return self
+
+    def read_secret(self) -> str:
+        """Return the secret, from its file if it stands in one; `ConfigError` if that cannot be read."""
+        if self.secret is not None:
+            return self.secret.get_secret_value()
+        assert self.secret_file is not None
+        try:
+            secret = self.secret_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"ami node {self.name}: cannot read {self.secret_file}: {error}") from error
+        if not secret or "\n" in secret:
+            raise ConfigError(f"ami node {self.name}: expected one line with the secret in {self.secret_file}")
+        return secret
+
+
+class JournalSettings(_Frozen):
+    """The engine's journal: written before acting, on disk at most `fsync_ms` later."""
+
+    fsync_ms: Annotated[int, Field(ge=0, le=10_000)] = 50
+    segment_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    keep_segments: Annotated[int, Field(ge=2, le=10_000)] = 32
+
+
+class LogSettings(_Frozen):
+    """`json` for machines, `text` for a terminal."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+
+
+class LimitSettings(_Frozen):
+    """Bounds of the process; seconds unless the name says otherwise."""
+
+    loop_stuck_s: Annotated[float, Field(ge=0.1, le=120, description="the server ends itself after")] = 10.0
+    paused_s: Annotated[float, Field(ge=0.5, le=60, description="a longer pause is a gap: read anew")] = 3.0
+    dead_man_s: Annotated[int, Field(ge=5, le=600, description="a call leaves a silent server after")] = 60
+    dead_man_renew_s: Annotated[int, Field(ge=1, le=300)] = 20
+    desktop_lost_s: Annotated[int, Field(ge=1, le=3600, description="gone so long: Not Ready")] = 60
+    agi_sessions: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+
+    @model_validator(mode="after")
+    def _renewed_in_time(self) -> LimitSettings:
+        if self.dead_man_renew_s * 2 > self.dead_man_s:
+            raise ValueError(
+                f"dead_man_renew_s {self.dead_man_renew_s}: expected at most half of dead_man_s {self.dead_man_s}"
+            )
+        return self
+
+
+class SpeechSettings(_Frozen):
+    """Text to speech. `voices`: language → voice of espeak-ng, over the built-in table."""
+
+    program: str = "espeak-ng"
+    words_per_minute: Annotated[int, Field(ge=80, le=450)] = 150
+    voices: Mapping[Language, Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]{1,64}$")]] = {}
+    cache_mb: Annotated[int, Field(ge=1, le=100_000)] = 512
+
+
+class FailsafeTexts(_Frozen):
+    """What a caller hears while the server is away."""
+
+    message: str = "We are sorry, our service is not available at the moment."
+    choose: str = "To leave your phone number, press 1. To leave a message, press 2."
+    own_number: str = "To be called back at the number you are calling from, press 1. Or type another number."
+    number: str = "Please type the number that we shall call back, then the hash key."
+    read_back: str = "You typed"
+    confirm: str = "If that is right, press 1. To type it again, press 2."
+    record: str = "Please speak after the tone, then press the hash key."
+    thanks: str = "Thank you. We will call you back. Good bye."
+
+
+class FailsafeSettings(_Frozen):
+    """What Asterisk does with callers while the server is away. `language` is that of `texts`."""
+
+    language: Language = "en"
+    take: Literal["number", "voice", "both"] = "number"
+    texts: FailsafeTexts = FailsafeTexts()
+    spool_dir: AbsolutePath | None = None
+    number_least_digits: Annotated[int, Field(ge=1, le=20)] = 5
+    number_most_digits: Annotated[int, Field(ge=1, le=20)] = 16
+    voice_s: Annotated[int, Field(ge=5, le=600)] = 120
+    silence_s: Annotated[int, Field(ge=1, le=60)] = 5
+    digit_wait_s: Annotated[int, Field(ge=1, le=60)] = 7
+    tries: Annotated[int, Field(ge=1, le=10)] = 3
+    total_s: Annotated[int, Field(ge=30, le=1800)] = 300
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FailsafeSettings:
+        if self.number_least_digits > self.number_most_digits:
+            raise ValueError("number_least_digits: expected at most number_most_digits")
+        return self
+
+
+def _default_database(values: dict[str, Any]) -> str:
+    return f"sqlite+aiosqlite:///{values.get('data_dir', '')}/callyard.db"
+
+
+class Settings(BaseSettings):
+    """All settings. Paths come out absolute."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", case_sensitive=False
+    )
+
+    data_dir: AbsolutePath = Field(default=Path(".callyard/data"), validate_default=True)
+    site_dir: AbsolutePath = Field(default=Path("site"), validate_default=True)
+    database_url: str = Field(default_factory=_default_database)
+    web_host: str = "127.0.0.1"
+    web_port: ListenPort = 8080
+    web_origins: tuple[str, ...] = ()
+    cookie_secure: bool = False
+    agi_host: str = "127.0.0.1"
+    agi_port: ListenPort = 4573
+    ami: tuple[AmiNode, ...] = ()
+    pop_wait_ms: Annotated[int, Field(ge=0, le=5_000)] = 150
+    seed: int = 1
+    journal: JournalSettings = JournalSettings()
+    log: LogSettings = LogSettings()
+    limits: LimitSettings = LimitSettings()
+    speech: SpeechSettings = SpeechSettings()
+    failsafe: FailsafeSettings = FailsafeSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @field_validator("web_origins")
+    @classmethod
+    def _origins_only(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[^/\s@?#]+", origin):
+                raise ValueError(f"{origin!r}: expected scheme and host only, as in https://desk.example.com")
+        return origins
+
+    @field_validator("ami")
+    @classmethod
+    def _names_differ(cls, nodes: tuple[AmiNode, ...]) -> tuple[AmiNode, ...]:
+        names = [node.name for node in nodes]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"expected different names, came twice: {', '.join(doubled)}")
+        return nodes
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.data_dir / "journal"
+
+    @property
+    def sounds_dir(self) -> Path:
+        """Rendered prompts; Asterisk reads them."""
+        return self.data_dir / "sounds"
+
+    @property
+    def spool_dir(self) -> Path:
+        """What the fail-safe left; Asterisk writes it."""
+        return self.failsafe.spool_dir or self.data_dir / "spool"
+
+    @property
+    def generated_dir(self) -> Path:
+        """The rendered Asterisk configuration and the fail-safe script."""
+        return self.data_dir / "asterisk"
