@@ -1,4 +1,7 @@
-"""The FastAGI server against Asterisk's side of it, on real sockets."""
+"""The FastAGI server against Asterisk's side of it, on real sockets.
+
+Longer than 400 lines: one list of the library's defects and of the hang-ups, kept together to be checked off.
+"""
 
 from __future__ import annotations
 
