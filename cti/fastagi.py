@@ -21,6 +21,7 @@ __all__ = ["AgiConversation", "AgiLimits", "AgiReply", "AgiServer", "Played"]
 
 log = structlog.get_logger(__name__)
 
+DEFAULT_LIMITS = AgiLimits()
 _CLOSE_S = 1.0
 
 
@@ -35,7 +36,7 @@ class AgiServer:
         self,
         on_call: Callable[[AgiConversation], Awaitable[None]],
         *,
-        limits: AgiLimits = AgiLimits(),
+        limits: AgiLimits = DEFAULT_LIMITS,
     ) -> None:
         self.conversations = 0
         self.refused: Counter[str] = Counter()
