@@ -1,0 +1,66 @@
+"""Whether a configuration makes sense. The values themselves are in `acd.model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from acd.errors import ConfigurationError
+from acd.model import AgentProfile, Configuration, QueueRules
+
+LOWEST_LEVEL, HIGHEST_LEVEL = 1, 10
+
+
+def validate(configuration: Configuration) -> None:
+    """Raise ConfigurationError at the first contradiction; the message names the id, what was expected, what came."""
+    _validate_ids("queue", (rules.id for rules in configuration.queues))
+    _validate_ids("agent", (profile.id for profile in configuration.agents))
+    if configuration.desktop_grace_us <= 0:
+        raise ConfigurationError(f"desktop_grace_us: expected more than 0, got {configuration.desktop_grace_us}")
+    for rules in configuration.queues:
+        _validate_queue(rules)
+    queues = {rules.id for rules in configuration.queues}
+    for profile in configuration.agents:
+        _validate_agent(profile, queues)
+
+
+def _validate_ids(what: str, ids: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for each in ids:
+        if not each:
+            raise ConfigurationError(f"{what}: expected an id, got an empty one")
+        if each in seen:
+            raise ConfigurationError(f"{what} {each!r}: expected one of this id, got two")
+        seen.add(each)
+
+
+def _validate_queue(rules: QueueRules) -> None:
+    if rules.ring_us <= 0:
+        raise ConfigurationError(f"queue {rules.id!r}: ring_us: expected more than 0, got {rules.ring_us}")
+    for name, value in (("wrap_up_us", rules.wrap_up_us), ("short_abandon_us", rules.short_abandon_us)):
+        if value < 0:
+            raise ConfigurationError(f"queue {rules.id!r}: {name}: expected 0 or more, got {value}")
+    for wanted in rules.requirements:
+        _validate_level(f"queue {rules.id!r}", wanted.skill, wanted.level)
+
+
+def _validate_agent(profile: AgentProfile, queues: set[str]) -> None:
+    named: set[str] = set()
+    for queue in profile.queues:
+        if queue not in queues:
+            raise ConfigurationError(f"agent {profile.id!r}: expected a known queue, got {queue!r}")
+        if queue in named:
+            raise ConfigurationError(f"agent {profile.id!r}: queue {queue!r}: expected once, got twice")
+        named.add(queue)
+    skills: set[str] = set()
+    for skill, level in profile.skills:
+        if skill in skills:
+            raise ConfigurationError(f"agent {profile.id!r}: skill {skill!r}: expected once, got twice")
+        skills.add(skill)
+        _validate_level(f"agent {profile.id!r}", skill, level)
+
+
+def _validate_level(who: str, skill: str, level: int) -> None:
+    if not LOWEST_LEVEL <= level <= HIGHEST_LEVEL:
+        raise ConfigurationError(
+            f"{who}: skill {skill!r}: expected a level from {LOWEST_LEVEL} to {HIGHEST_LEVEL}, got {level}"
+        )

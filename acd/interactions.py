@@ -1,0 +1,97 @@
+"""One customer request: where it is, since when it waits, whom it has. Mutable, private to the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from acd.events import Attributes
+from acd.matching import Needs
+from acd.model import Outcome, Reason, Requirement, Stage, VisitOutcome
+from acd.ranking import RankKey
+
+#: Fields that are computed from the rest and so stand in no snapshot.
+DERIVED = {"derived": True}
+
+NO_RANK: RankKey = (0, 0, "")
+
+
+@dataclass(slots=True)
+class Interaction:
+    """`queue` and `priority` belong to the present visit; `priority` is what the flow asked for, without the
+    queue's own. `visits`, `offers` and `adoptions` count from the beginning and make the ids.
+    `offer_id` names the offer or talk in progress, `agent_id` who holds it, `served_by` who talked last.
+    """
+
+    id: str
+    caller: str
+    dialled: str
+    flow: str
+    medium: str
+    arrived_at: int
+    gap: bool
+    stage: Stage = Stage.IN_FLOW
+    attached: bool = True
+    queue: str = ""
+    priority: int = 0
+    requirements: tuple[Requirement, ...] = ()
+    attributes: Attributes = ()
+    first_asked_at: int | None = None
+    entered_at: int = 0
+    visits: int = 0
+    visit_id: str = ""
+    offers: int = 0
+    offer_id: str = ""
+    offered_at: int = 0
+    adoptions: int = 0
+    talk_started_at: int = 0
+    agent_id: str = ""
+    served_by: str = ""
+    reason: Reason | None = None
+    rank: RankKey = field(default=NO_RANK, metadata=DERIVED)
+    needs: Needs = field(default=(), metadata=DERIVED)
+
+    @property
+    def is_waiting(self) -> bool:
+        """In a queue: not yet talking, whether a phone rings for them or not."""
+        return self.stage is Stage.QUEUED or self.stage is Stage.OFFERED
+
+    @property
+    def is_offerable(self) -> bool:
+        """Waiting, in our hands, and no phone rings for them yet."""
+        return self.stage is Stage.QUEUED and self.attached
+
+
+_ABANDONED = {
+    Stage.QUEUED: Outcome.ABANDONED_IN_QUEUE,
+    Stage.OFFERED: Outcome.ABANDONED_RINGING,
+    Stage.TALKING: Outcome.SERVED,
+}
+
+
+def outcome_when_caller_left(interaction: Interaction) -> Outcome:
+    """By stage; in the flow it depends on whether an agent served them before."""
+    if interaction.stage is Stage.IN_FLOW:
+        return Outcome.SERVED if interaction.served_by else Outcome.ABANDONED_IN_FLOW
+    return _ABANDONED[interaction.stage]
+
+
+def outcome_when_flow_ended(interaction: Interaction, outcome: Outcome) -> Outcome:
+    """As the flow says; but only an agent makes it `served`, and whom an agent served was not self-served."""
+    if outcome is Outcome.SELF_SERVED and interaction.served_by:
+        return Outcome.SERVED
+    if outcome is Outcome.SERVED and not interaction.served_by:
+        return Outcome.SELF_SERVED
+    return outcome
+
+
+_VISIT_OF = {
+    Outcome.LOST: VisitOutcome.LOST,
+    Outcome.ABANDONED_IN_FLOW: VisitOutcome.ABANDONED,
+    Outcome.ABANDONED_IN_QUEUE: VisitOutcome.ABANDONED,
+    Outcome.ABANDONED_RINGING: VisitOutcome.ABANDONED,
+}
+
+
+def visit_outcome(outcome: Outcome) -> VisitOutcome:
+    """How a visit ends that the interaction's end cuts short."""
+    return _VISIT_OF.get(outcome, VisitOutcome.WITHDRAWN)

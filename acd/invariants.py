@@ -1,0 +1,185 @@
+"""What must hold after every event, checked on what the event touched, and fully every so often.
+
+A violation is a defect of ours. It is counted, and the smallest repair is made: the interaction goes back to its
+place, the agent is freed, an index is built anew. Nobody waits for ever because two facts disagree.
+
+- capacity: an agent holds at most one interaction;
+- assignment: what an agent holds as offered or connected is an open interaction that names this agent and offer;
+- holder: an interaction that is offered or talks is held by the agent it names;
+- waiting: the queue's line and its offerable part agree with the interaction's stage;
+- ready: the ready lists hold exactly the agents whose derived state is ready;
+- outcome: no open interaction has been closed before;
+- index (full check only): all queues' indexes are what building them anew gives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from acd.floor import Floor
+from acd.interactions import Interaction
+from acd.model import AgentState, AssignmentState, Stage
+from acd.presence import Agent, agent_state
+from acd.queues import Queue
+from acd.ranking import agent_key
+
+if TYPE_CHECKING:
+    from acd.engine import Engine
+
+#: The full check walks everything: tens of milliseconds with 5,000 agents and 5,000 waiting, so it is made rarely.
+FULL_CHECK_EVERY = 10_000
+
+#: How many interactions an agent may hold; voice allows one.
+CAPACITY = 1
+
+_STATE_OF = {Stage.OFFERED: AssignmentState.OFFERED, Stage.TALKING: AssignmentState.CONNECTED}
+
+
+def check(engine: Engine) -> tuple[str, ...]:
+    """Every violation there is now, as `name:id`; empty when all holds. Changes nothing."""
+    floor = engine.floor
+    found = [f"{name}:{agent.id}" for agent in floor.agents.values() for name in _of_agent(floor, agent)]
+    found += [
+        f"{name}:{interaction.id}"
+        for interaction in floor.interactions.values()
+        for name in _of_interaction(floor, interaction)
+    ]
+    found += [f"index:{queue_id}" for queue_id in _wrong_indexes(floor)]
+    return tuple(found)
+
+
+def repair_touched(floor: Floor) -> int:
+    """Verify what this event touched, count and repair what is wrong; returns how many repairs."""
+    repaired = 0
+    for agent_id in sorted(floor.touched_agents):
+        agent = floor.agents.get(agent_id)
+        if agent is not None:
+            repaired += _repair_agent(floor, agent)
+    for interaction_id in sorted(floor.touched_interactions):
+        interaction = floor.interactions.get(interaction_id)
+        if interaction is not None:
+            repaired += _repair_interaction(floor, interaction)
+    return repaired
+
+
+def repair_all(floor: Floor) -> int:
+    """The same for everything there is."""
+    floor.touched_agents.update(floor.agents)
+    floor.touched_interactions.update(floor.interactions)
+    repaired = repair_touched(floor)
+    wrong = _wrong_indexes(floor)
+    if wrong:
+        for _ in wrong:
+            _count(floor, "index")
+        floor.reindex()
+        floor.touched_queues.update(floor.queues)
+        floor.rematch_all = True
+    return repaired + len(wrong)
+
+
+def _count(floor: Floor, name: str) -> None:
+    floor.count(f"violation:{name}")
+    floor.count(f"repair:{name}")
+
+
+# --- agents --------------------------------------------------------------------------------------------------
+
+
+def _of_agent(floor: Floor, agent: Agent) -> list[str]:
+    found = []
+    if len(agent.assignments) > CAPACITY:
+        found.append("capacity")
+    for held in agent.assignments:
+        if not _is_mutual(floor, agent, held.interaction_id):
+            found.append("assignment")
+    if not _is_filed(floor, agent):
+        found.append("ready")
+    return found
+
+
+def _is_mutual(floor: Floor, agent: Agent, interaction_id: str) -> bool:
+    held = agent.holding(interaction_id)
+    if held is None or held.state is AssignmentState.WRAP_UP:
+        return True
+    interaction = floor.interactions.get(interaction_id)
+    return (
+        interaction is not None
+        and interaction.agent_id == agent.id
+        and interaction.offer_id == held.talk_id
+        and _STATE_OF.get(interaction.stage) is held.state
+    )
+
+
+def _is_filed(floor: Floor, agent: Agent) -> bool:
+    if agent.state is not agent_state(agent, floor.configuration.offer_without_desktop):
+        return False
+    ready = agent.state is AgentState.READY
+    key = agent_key(agent.idle_since, agent.id)
+    if agent.ready_key != (key if ready else None):
+        return False
+    return all((key in floor.queues[queue_id].ready) is ready for queue_id in agent.profile.queues)
+
+
+def _repair_agent(floor: Floor, agent: Agent) -> int:
+    """Keep the first valid assignment; the interactions of the others are put back as having lost their holder."""
+    found = _of_agent(floor, agent)
+    if not found:
+        return 0
+    for name in found:
+        _count(floor, name)
+    floor.touched_interactions.update(held.interaction_id for held in agent.assignments)
+    valid = [held for held in agent.assignments if _is_mutual(floor, agent, held.interaction_id)]
+    agent.assignments = valid[:CAPACITY]
+    floor.refile_ready(agent)
+    return len(found)
+
+
+# --- interactions --------------------------------------------------------------------------------------------
+
+
+def _of_interaction(floor: Floor, interaction: Interaction) -> list[str]:
+    found = []
+    if interaction.id in floor.closed:
+        found.append("outcome")
+    if interaction.stage in _STATE_OF and not _is_held(floor, interaction):
+        found.append("holder")
+    queue = floor.queues.get(interaction.queue)
+    if interaction.is_waiting if queue is None else not queue.holds(interaction):
+        found.append("waiting")
+    return found
+
+
+def _is_held(floor: Floor, interaction: Interaction) -> bool:
+    agent = floor.agents.get(interaction.agent_id)
+    held = agent.holding(interaction.id) if agent else None
+    return held is not None and held.talk_id == interaction.offer_id and held.state is _STATE_OF[interaction.stage]
+
+
+def _repair_interaction(floor: Floor, interaction: Interaction) -> int:
+    found = _of_interaction(floor, interaction)
+    for name in found:
+        _count(floor, name)
+    if "outcome" in found:
+        floor.forget(interaction)
+    elif "holder" in found:
+        floor.lose_holder(interaction)
+    elif "waiting" in found:
+        floor.refile(interaction)
+    return len(found)
+
+
+# --- indexes -------------------------------------------------------------------------------------------------
+
+
+def _wrong_indexes(floor: Floor) -> list[str]:
+    """Queues whose indexes differ from what building them anew gives."""
+    expected = {rules.id: Queue(rules) for rules in floor.configuration.queues}
+    for interaction in floor.interactions.values():
+        if interaction.queue in expected:
+            expected[interaction.queue].file(interaction)
+    for agent in floor.agents.values():
+        for queue_id in agent.profile.queues:
+            expected[queue_id].states[agent.state] += 1
+            if agent.state is AgentState.READY:
+                expected[queue_id].ready.add(agent_key(agent.idle_since, agent.id))
+    return [queue_id for queue_id, queue in floor.queues.items() if not queue.agrees(expected[queue_id])]

@@ -1,0 +1,111 @@
+"""An agent: what they chose, their phone, their desktop, what they hold, and the one word derived from it.
+
+The one word (`AgentState`) is a pure function of presence, phone, desktop and assignments: it is computed, never
+set, so it cannot get stuck. An agent may be offered an interaction exactly when that word is `ready`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from acd.assignments import Assignment
+from acd.commands import AgentChanged
+from acd.interactions import DERIVED
+from acd.model import AgentProfile, AgentState, AssignmentState, Desktop, Phone, Presence
+from acd.ranking import AgentKey
+
+_BY_ASSIGNMENT = {
+    AssignmentState.OFFERED: AgentState.RESERVED,
+    AssignmentState.CONNECTED: AgentState.TALKING,
+    AssignmentState.WRAP_UP: AgentState.WRAP_UP,
+}
+_BY_PRESENCE = {
+    Presence.LOGGED_OUT: AgentState.LOGGED_OUT,
+    Presence.NOT_READY: AgentState.NOT_READY,
+}
+_BY_PHONE = {
+    Phone.GONE: AgentState.PHONE_GONE,
+    Phone.BUSY: AgentState.PHONE_BUSY,
+}
+
+
+@dataclass(slots=True)
+class Agent:
+    """Mutable, private to the engine.
+
+    `idle_since`: since when they wait for work (docs/routing.md). `desktop_deadline`: when a desktop that is gone
+    makes them Not Ready; 0 when no such clock runs. `leaving`: no longer in the configuration, but still holding
+    something. `tile_…`: the tile of the day that is open now; `tile_n` counts those begun in this microsecond.
+    """
+
+    profile: AgentProfile
+    idle_since: int
+    tile_at: int
+    presence: Presence = Presence.LOGGED_OUT
+    presence_reason: str = ""
+    phone: Phone = Phone.GONE
+    desktop: Desktop = Desktop.GONE
+    desktop_deadline: int = 0
+    leaving: bool = False
+    assignments: list[Assignment] = field(default_factory=list)
+    tile_state: AgentState = AgentState.LOGGED_OUT
+    tile_reason: str = ""
+    tile_interaction: str = ""
+    tile_n: int = 1
+    state: AgentState = field(default=AgentState.LOGGED_OUT, metadata=DERIVED)
+    skills: Mapping[str, int] = field(default_factory=dict, metadata=DERIVED)
+    ready_key: AgentKey | None = field(default=None, metadata=DERIVED)
+    shown: AgentChanged | None = field(default=None, metadata=DERIVED)
+
+    @property
+    def id(self) -> str:
+        return self.profile.id
+
+    def holding(self, interaction_id: str) -> Assignment | None:
+        """The assignment of this interaction, or None."""
+        for assignment in self.assignments:
+            if assignment.interaction_id == interaction_id:
+                return assignment
+        return None
+
+    def wants_desktop(self, offer_without_desktop: bool) -> bool:
+        """Ready, but without the desktop that offers need: the clock to Not Ready runs."""
+        return self.presence is Presence.READY and self.desktop is Desktop.GONE and not offer_without_desktop
+
+
+def agent_state(agent: Agent, offer_without_desktop: bool) -> AgentState:
+    """The one word: what they hold first, else what they chose, else what keeps a ready agent from work."""
+    if agent.assignments:
+        return _BY_ASSIGNMENT[agent.assignments[0].state]
+    if agent.presence is not Presence.READY:
+        return _BY_PRESENCE[agent.presence]
+    if agent.phone is not Phone.FREE:
+        return _BY_PHONE[agent.phone]
+    if agent.wants_desktop(offer_without_desktop):
+        return AgentState.DESKTOP_GONE
+    return AgentState.READY
+
+
+def state_reason(agent: Agent) -> str:
+    """The reason that goes with the one word; only logged out and not ready have one."""
+    if agent.state is AgentState.NOT_READY or agent.state is AgentState.LOGGED_OUT:
+        return agent.presence_reason
+    return ""
+
+
+def agent_changed(agent: Agent) -> AgentChanged:
+    """What a screen shows of this agent now."""
+    held = agent.assignments[0] if agent.assignments else None
+    return AgentChanged(
+        agent_id=agent.id,
+        state=agent.state,
+        reason=state_reason(agent),
+        since=agent.tile_at,
+        presence=agent.presence,
+        presence_reason=agent.presence_reason,
+        phone=agent.phone,
+        desktop=agent.desktop,
+        interaction_id=held.interaction_id if held else "",
+        deadline=held.deadline if held else agent.desktop_deadline,
+    )

@@ -1,0 +1,270 @@
+"""The engine's whole state as plain values and back, and frozen views of it for screens.
+
+`dump` and `restore` are exact: a restored engine answers the same commands for ever after. What is derived
+(indexes, deadlines' order, what was shown last) is not stored but built anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from acd.codec import Plain, decode, encode
+from acd.configuration import validate
+from acd.engine import Engine
+from acd.errors import ConfigurationError, SnapshotError
+from acd.events import Attributes
+from acd.floor import Floor
+from acd.interactions import Interaction
+from acd.model import (
+    AgentState,
+    Configuration,
+    Desktop,
+    Phone,
+    Presence,
+    Reason,
+    Stage,
+)
+from acd.presence import Agent, state_reason
+
+#: Raised with every change of the stored form; another version is refused by name.
+VERSION = 1
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    version: int
+    configuration: Configuration
+    now: int
+    handled: int
+    paused: str | None
+    agents: list[Agent]
+    interactions: list[Interaction]
+    closed: list[str]
+    counts: list[tuple[str, int]] = field(default_factory=list)
+
+
+def dump(engine: Engine) -> Plain:
+    """The whole state (JSON-able): configuration, agents, interactions, id counters, pause, counts."""
+    floor = engine.floor
+    return encode(
+        _Snapshot(
+            version=VERSION,
+            configuration=floor.configuration,
+            now=floor.now,
+            handled=floor.handled,
+            paused=floor.paused,
+            agents=list(floor.agents.values()),
+            interactions=list(floor.interactions.values()),
+            closed=list(floor.closed),
+            counts=sorted(floor.counts.items()),
+        )
+    )
+
+
+def restore(data: object) -> Engine:
+    """The engine that was dumped. Raises SnapshotError, naming the field, for anything else."""
+    version = data.get("version") if isinstance(data, dict) else None
+    if version != VERSION:
+        raise SnapshotError(f"snapshot.version: expected {VERSION}, got {version!r}")
+    stored = decode(_Snapshot, data, "snapshot")
+    try:
+        validate(stored.configuration)
+    except ConfigurationError as error:
+        raise SnapshotError(f"snapshot.configuration: {error}") from error
+    floor = Floor(stored.configuration, stored.now)
+    floor.handled, floor.paused = stored.handled, stored.paused
+    floor.agents = {agent.id: agent for agent in stored.agents}
+    floor.interactions = {interaction.id: interaction for interaction in stored.interactions}
+    floor.closed = dict.fromkeys(stored.closed)
+    floor.counts = dict(stored.counts)
+    _verify(floor, stored)
+    floor.reindex()
+    floor.freed.clear()  # the dumped engine had matched them already
+    floor.note_shown()
+    return Engine.on(floor)
+
+
+def _verify(floor: Floor, stored: _Snapshot) -> None:
+    """Ids are unique, and queues and agents that are named are there."""
+    for what, found, unique in (
+        ("agents", stored.agents, floor.agents),
+        ("interactions", stored.interactions, floor.interactions),
+    ):
+        if len(found) != len(unique):
+            raise SnapshotError(f"snapshot.{what}: expected every id once, got one twice")
+    queues = {rules.id for rules in stored.configuration.queues}
+    for at, agent in enumerate(stored.agents):
+        for queue in agent.profile.queues:
+            if queue not in queues:
+                raise SnapshotError(f"snapshot.agents[{at}].profile.queues: expected known ones, got {queue!r}")
+    for at, interaction in enumerate(stored.interactions):
+        where = f"snapshot.interactions[{at}]"
+        if interaction.is_waiting and interaction.queue not in queues:
+            raise SnapshotError(f"{where}.queue: expected a known queue, got {interaction.queue!r}")
+        if interaction.agent_id and interaction.agent_id not in floor.agents:
+            raise SnapshotError(f"{where}.agent_id: expected a known agent, got {interaction.agent_id!r}")
+
+
+# --- views ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """An agent now. `since`: when the state shown began. `interaction_id`: held first, or empty.
+    `deadline`: of the offer, the wrap-up, or of a desktop that is gone; 0 for none."""
+
+    id: str
+    name: str
+    state: AgentState
+    reason: str
+    since: int
+    presence: Presence
+    presence_reason: str
+    phone: Phone
+    desktop: Desktop
+    idle_since: int
+    interaction_id: str
+    deadline: int
+    queues: tuple[str, ...]
+    skills: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A queue now; fields as in `QueueChanged`."""
+
+    id: str
+    title: str
+    waiting: int
+    oldest_asked_at: int
+    agents_ready: int
+    agents_signed_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionView:
+    """An open interaction now. `priority` is the effective one; it, `position` (from 1), `first_asked_at` and
+    `entered_at` are 0 where they do not apply. `visit_id`: the visit that is open. `offer_id`: the offer or talk
+    in progress, with `offered_at` and, in a talk, `talk_started_at`. `served_by`: who talked last.
+    `reason`: why `agent_id` has them; None before an offer and for adopted talks."""
+
+    id: str
+    caller: str
+    dialled: str
+    flow: str
+    medium: str
+    stage: Stage
+    attached: bool
+    queue: str
+    priority: int
+    attributes: Attributes
+    arrived_at: int
+    first_asked_at: int
+    entered_at: int
+    position: int
+    agent_id: str
+    offer_id: str
+    offered_at: int
+    talk_started_at: int
+    visit_id: str
+    served_by: str
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Everything a wallboard shows at `at`. `paused`: why there are no offers, or None.
+    Agents and queues in the order of the configuration, interactions in the order of arrival."""
+
+    at: int
+    paused: str | None
+    agents: tuple[AgentView, ...]
+    queues: tuple[QueueView, ...]
+    interactions: tuple[InteractionView, ...]
+
+
+def board(engine: Engine) -> Board:
+    """All views at the instant of the last event."""
+    floor = engine.floor
+    return Board(
+        at=floor.now,
+        paused=floor.paused,
+        agents=tuple(_agent_view(agent) for agent in floor.agents.values()),
+        queues=tuple(queue_view(engine, queue_id) for queue_id in floor.queues),
+        interactions=tuple(_interaction_view(floor, each) for each in floor.interactions.values()),
+    )
+
+
+def agent_view(engine: Engine, agent_id: str) -> AgentView | None:
+    """One agent, or None when unknown."""
+    agent = engine.floor.agents.get(agent_id)
+    return _agent_view(agent) if agent else None
+
+
+def queue_view(engine: Engine, queue_id: str) -> QueueView:
+    """One queue of the configuration; KeyError when there is none of that id."""
+    queue = engine.floor.queues[queue_id]
+    totals = queue.totals()
+    return QueueView(
+        id=queue_id,
+        title=queue.rules.title,
+        waiting=totals.waiting,
+        oldest_asked_at=totals.oldest_asked_at,
+        agents_ready=totals.agents_ready,
+        agents_signed_in=totals.agents_signed_in,
+    )
+
+
+def interaction_view(engine: Engine, interaction_id: str) -> InteractionView | None:
+    """One open interaction, or None when unknown or closed."""
+    interaction = engine.floor.interactions.get(interaction_id)
+    return _interaction_view(engine.floor, interaction) if interaction else None
+
+
+def _agent_view(agent: Agent) -> AgentView:
+    held = agent.assignments[0] if agent.assignments else None
+    return AgentView(
+        id=agent.id,
+        name=agent.profile.name,
+        state=agent.state,
+        reason=state_reason(agent),
+        since=agent.tile_at,
+        presence=agent.presence,
+        presence_reason=agent.presence_reason,
+        phone=agent.phone,
+        desktop=agent.desktop,
+        idle_since=agent.idle_since,
+        interaction_id=held.interaction_id if held else "",
+        deadline=held.deadline if held else agent.desktop_deadline,
+        queues=agent.profile.queues,
+        skills=agent.profile.skills,
+    )
+
+
+def _interaction_view(floor: Floor, interaction: Interaction) -> InteractionView:
+    queue = floor.queues.get(interaction.queue)
+    waiting = interaction.is_waiting
+    talking = interaction.stage is Stage.TALKING
+    return InteractionView(
+        id=interaction.id,
+        caller=interaction.caller,
+        dialled=interaction.dialled,
+        flow=interaction.flow,
+        medium=interaction.medium,
+        stage=interaction.stage,
+        attached=interaction.attached,
+        queue=interaction.queue,
+        priority=-interaction.rank[0] if queue else 0,
+        attributes=interaction.attributes,
+        arrived_at=interaction.arrived_at,
+        first_asked_at=interaction.first_asked_at or 0,
+        entered_at=interaction.entered_at if waiting else 0,
+        position=queue.line.position(interaction.rank) if queue and waiting else 0,
+        agent_id=interaction.agent_id,
+        offer_id=interaction.offer_id,
+        offered_at=interaction.offered_at if interaction.offer_id else 0,
+        talk_started_at=interaction.talk_started_at if talking else 0,
+        visit_id=interaction.visit_id,
+        served_by=interaction.served_by,
+        reason=interaction.reason,
+    )
