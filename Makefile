@@ -1,0 +1,58 @@
+# Callyard. `make demo` and `make test` set everything up by themselves; nothing is written outside this folder,
+# but for Debian packages that apt installs when they are missing.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+HOME_DIR := $(or $(CALLYARD_HOME),$(CURDIR)/.callyard)
+VENV := $(HOME_DIR)/venv
+PY := $(VENV)/bin/python
+SECONDS ?= 0
+export PYTHONUNBUFFERED = 1
+export CALLYARD_HOME = $(HOME_DIR)
+
+.PHONY: help setup setup-demo demo test check fix bench soak doctor lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@echo "— Python packages (about a minute the first time)"
+	@bash lab/venv.sh "$(VENV)" requirements/dev.txt
+	@touch $@
+
+setup-demo: $(VENV)/.ready
+	@$(PY) -m lab.setup demo
+
+setup: $(VENV)/.ready ## everything that demo, tests and checks need
+	@$(PY) -m lab.setup all
+
+demo: setup-demo ## callers, agents and a real Asterisk; SECONDS=60 ends by itself
+	@exec $(PY) -m lab.demo --seconds $(SECONDS)
+
+test: setup ## all tests, real Asterisk and real Chromium included
+	@exec $(PY) -m lab.tests
+
+check: setup ## format, lint, types, import contracts
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --cache-dir "$(HOME_DIR)/import-linter"
+	@$(PY) -m lab.web check
+
+fix: $(VENV)/.ready ## format, and mend what the linter can
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+bench: setup-demo ## ours against app_queue on the same Asterisk
+	@exec $(PY) -m lab.bench
+
+doctor: $(VENV)/.ready ## what is wrong with this installation, and what to do
+	@$(VENV)/bin/callyard doctor
+
+lock: $(VENV)/.ready ## write requirements/*.txt anew, with hashes and without addresses
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		requirements/dev.in -o requirements/dev.txt
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		requirements/run.in -c requirements/dev.txt -o requirements/run.txt
+
+clean: ## remove what was set up here (only our own folder)
+	@rm -rf "$(HOME_DIR)" screenpop/web/node_modules screenpop/web/dist
