@@ -48,7 +48,7 @@ bench: setup-demo ## ours against app_queue on the same Asterisk
 doctor: $(VENV)/.ready ## what is wrong with this installation, and what to do
 	@$(VENV)/bin/callyard doctor
 
-lock: $(VENV)/.ready ## write requirements/*.txt anew, with hashes and without addresses
+lock: ## write requirements/*.txt anew, with hashes and without addresses
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		requirements/dev.in -o requirements/dev.txt
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -15,7 +15,7 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
 fi
 stamp=$(sha256sum "$requirements" | cut -d' ' -f1)
 if [ "$(cat "$venv/.requirements" 2>/dev/null || true)" != "$stamp" ]; then
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements" 2> >(grep -v '^WARNING: Location' >&2)
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$requirements" 
   echo "$stamp" >"$venv/.requirements"
 fi
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 2> >(grep -v '^WARNING: Location' >&2)
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . 
