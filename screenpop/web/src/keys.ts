@@ -1,0 +1,57 @@
+/** Which key does what. Pure, so that it can be tested and shown in one place. */
+
+import type { Stage } from './messages'
+
+export type KeyAction =
+  | { do: 'ready' }
+  | { do: 'not_ready' }
+  | { do: 'decline' }
+  | { do: 'note' }
+  | { do: 'finish' }
+  | { do: 'keys' }
+  | { do: 'disposition'; index: number }
+
+export interface KeyPress {
+  key: string
+  shift: boolean
+  /** Control or Command. */
+  control: boolean
+  alt: boolean
+  repeat: boolean
+}
+
+export type Focus = 'page' | 'control' | 'typing'
+
+/** What a key press means here, or null. Nothing but Ctrl+Enter has a meaning while typing. */
+export function keyAction(press: KeyPress, focus: Focus, stage: Stage | null): KeyAction | null {
+  if (press.alt || press.repeat) return null
+  if (press.key === 'Enter') return enter(press, focus, stage)
+  if (press.control || focus === 'typing') return null
+  if (press.key === '?') return { do: 'keys' }
+  const key = press.key.toLowerCase()
+  if (press.shift) return key === 'd' && stage === 'offered' ? { do: 'decline' } : null
+  if (key === 'r') return { do: 'ready' }
+  if (key === 'n') return { do: 'not_ready' }
+  if (stage !== 'talking' && stage !== 'wrap_up') return null
+  if (key === 'm') return { do: 'note' }
+  if (/^[1-9]$/.test(key)) return { do: 'disposition', index: Number(key) - 1 }
+  return null
+}
+
+/** Enter finishes the wrap-up, unless it belongs to a button or to a text. */
+function enter(press: KeyPress, focus: Focus, stage: Stage | null): KeyAction | null {
+  if (stage !== 'wrap_up') return null
+  return press.control || focus === 'page' ? { do: 'finish' } : null
+}
+
+export const KEYS: { keys: string[]; what: string }[] = [
+  { keys: ['R'], what: 'Ready for calls' },
+  { keys: ['N'], what: 'Not ready: opens the reasons' },
+  { keys: ['Shift', 'D'], what: 'Decline the ringing call' },
+  { keys: ['1', '–', '9'], what: 'Choose the result, during and after a call' },
+  { keys: ['M'], what: 'Write a note' },
+  { keys: ['Enter'], what: 'Finish the wrap-up' },
+  { keys: ['Ctrl', 'Enter'], what: 'Finish the wrap-up while writing the note' },
+  { keys: ['?'], what: 'This list' },
+  { keys: ['Esc'], what: 'Close a list or dialog' },
+]

@@ -1,0 +1,176 @@
+/**
+ * The wire, as docs/api.md writes it: what the server sends, what a desktop sends.
+ * Instants (`…_at`, `since`, `deadline`, `now`) are microseconds since the epoch, UTC; 0 or null means none.
+ */
+
+export type Presence = 'ready' | 'not_ready' | 'logged_out'
+export type Phone = 'free' | 'busy' | 'gone'
+export type AgentWord =
+  | 'logged_out'
+  | 'not_ready'
+  | 'ready'
+  | 'reserved'
+  | 'talking'
+  | 'wrap_up'
+  | 'phone_busy'
+  | 'phone_gone'
+  | 'desktop_gone'
+export type Stage = 'offered' | 'talking' | 'wrap_up'
+export type Match = 'none' | 'one' | 'several' | 'withheld' | 'unavailable'
+export type OfferOutcome = 'accepted' | 'rejected' | 'expired' | 'withdrawn' | 'failed'
+
+export interface Choice {
+  code: string
+  title: string
+}
+
+export interface Me {
+  id: string
+  name: string
+  extension: string
+  roles: string[]
+  queues: string[]
+}
+
+export interface Agent {
+  state: AgentWord
+  reason: string
+  since: number
+  presence: Presence
+  presence_reason: string
+  phone: Phone
+  desktop: 'there' | 'gone'
+  interaction_id: string
+  deadline: number
+}
+
+export interface Customer {
+  id: string
+  name: string
+  company?: string | null
+  account?: string | null
+  language?: string | null
+  vip?: boolean
+  note?: string | null
+  numbers?: string[]
+}
+
+export interface PastInteraction {
+  interaction_id: string
+  at: number
+  queue?: string | null
+  outcome?: string | null
+  agent?: string | null
+  disposition?: string | null
+  note?: string | null
+}
+
+/** Ordered (label, value) pairs; some servers write them as an object. */
+export type Pairs = [string, number | string][] | Record<string, number | string>
+
+export interface WhyMe {
+  rule: string
+  key: Pairs
+  runner_up?: string | null
+  passed_over: Pairs
+}
+
+export interface Work {
+  interaction_id: string
+  offer_id: string
+  stage: Stage
+  queue: string
+  queue_title: string
+  caller: string
+  dialled: string
+  flow: string
+  priority: number
+  arrived_at: number
+  first_asked_at: number
+  since: number
+  deadline: number
+  attributes: Record<string, string>
+  reason: WhyMe | null
+  match: Match
+  customer: Customer | null
+  candidates: Customer[]
+  history: PastInteraction[]
+}
+
+export interface QueueTotals {
+  queue: string
+  title: string
+  waiting: number
+  oldest_asked_at: number | null
+  agents_ready: number
+  agents_signed_in: number
+}
+
+interface Numbered {
+  seq: number
+  now: number
+}
+
+export type Snapshot = Numbered & {
+  type: 'snapshot'
+  stream: string
+  me: Me
+  agent: Agent
+  work: Work | null
+  queues: QueueTotals[]
+  reasons: Choice[]
+  dispositions: Choice[]
+}
+export type AgentMessage = Numbered & { type: 'agent' } & Agent
+export type OfferMessage = Numbered & { type: 'offer'; work: Work }
+export type OfferEnded = Numbered & {
+  type: 'offer_ended'
+  offer_id: string
+  outcome: OfferOutcome
+  detail: string
+}
+export type WorkMessage = Numbered & { type: 'work'; work: Work | null }
+export type QueuesMessage = Numbered & { type: 'queues'; queues: QueueTotals[] }
+export type ErrorMessage = Numbered & { type: 'error'; code: string; message: string; reply_to?: string | null }
+export type SignedOut = Numbered & { type: 'signed_out'; reason: string }
+
+export type ServerMessage =
+  | Snapshot
+  | AgentMessage
+  | OfferMessage
+  | OfferEnded
+  | WorkMessage
+  | QueuesMessage
+  | ErrorMessage
+  | SignedOut
+
+/** A message of a kind this page does not know yet: counted, not shown. */
+export type UnknownMessage = Numbered & { type: 'unknown' }
+
+const KNOWN = new Set(['snapshot', 'agent', 'offer', 'offer_ended', 'work', 'queues', 'error', 'signed_out'])
+
+/** One text frame as a message, or null when it is none (not JSON, no number, no type). */
+export function parseMessage(text: unknown): ServerMessage | UnknownMessage | null {
+  if (typeof text !== 'string') return null
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (typeof value !== 'object' || value === null) return null
+  const { seq, type, now } = value as Record<string, unknown>
+  if (typeof seq !== 'number' || typeof now !== 'number' || typeof type !== 'string') return null
+  return KNOWN.has(type) ? (value as ServerMessage) : { type: 'unknown', seq, now }
+}
+
+export type ShownRequest = { type: 'shown'; offer_id: string }
+export type SeenRequest = { type: 'seen'; seq: number }
+export type PresenceRequest = { type: 'presence'; presence: Presence; reason: string }
+export type RejectRequest = { type: 'reject'; offer_id: string }
+export type FinishRequest = { type: 'finish'; interaction_id: string; disposition: string; note: string }
+export type ChooseRequest = { type: 'choose_customer'; interaction_id: string; customer_id: string }
+
+/** What a person asked for: kept as pending until the server's state shows it. */
+export type Request = PresenceRequest | RejectRequest | FinishRequest | ChooseRequest
+export type DesktopMessage = (Request | ShownRequest | SeenRequest) & { id?: string }
