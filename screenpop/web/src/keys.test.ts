@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { keyAction, type KeyPress } from './keys'
+
+const press = (key: string, more: Partial<KeyPress> = {}): KeyPress => ({
+  key, shift: false, control: false, alt: false, repeat: false, ...more,
+})
+
+test('letters act on the page and rest while typing', () => {
+  expect(keyAction(press('r'), 'page', null)).toEqual({ do: 'ready' })
+  expect(keyAction(press('n'), 'control', null)).toEqual({ do: 'not_ready' })
+  expect(keyAction(press('?', { shift: true }), 'page', null)).toEqual({ do: 'keys' })
+  for (const key of ['r', 'n', '?', 'm', '1', 'D']) expect(keyAction(press(key), 'typing', 'wrap_up')).toBeNull()
+})
+
+test('the shortcuts of the browser stay its own', () => {
+  expect(keyAction(press('r', { control: true }), 'page', null)).toBeNull()
+  expect(keyAction(press('n', { alt: true }), 'page', null)).toBeNull()
+  expect(keyAction(press('r', { repeat: true }), 'page', null)).toBeNull()
+})
+
+test('declining needs Shift and a ringing call', () => {
+  expect(keyAction(press('D', { shift: true }), 'page', 'offered')).toEqual({ do: 'decline' })
+  expect(keyAction(press('d'), 'page', 'offered')).toBeNull()
+  expect(keyAction(press('D', { shift: true }), 'page', 'talking')).toBeNull()
+})
+
+test('Enter finishes only a wrap-up, and leaves buttons and texts alone', () => {
+  expect(keyAction(press('Enter'), 'page', 'wrap_up')).toEqual({ do: 'finish' })
+  expect(keyAction(press('Enter'), 'control', 'wrap_up')).toBeNull()
+  expect(keyAction(press('Enter'), 'typing', 'wrap_up')).toBeNull()
+  expect(keyAction(press('Enter', { control: true }), 'typing', 'wrap_up')).toEqual({ do: 'finish' })
+  expect(keyAction(press('Enter'), 'page', 'talking')).toBeNull()
+})
+
+test('digits choose a result during and after the call', () => {
+  expect(keyAction(press('2'), 'page', 'talking')).toEqual({ do: 'disposition', index: 1 })
+  expect(keyAction(press('0'), 'page', 'wrap_up')).toBeNull()
+  expect(keyAction(press('2'), 'page', 'offered')).toBeNull()
+})
