@@ -125,9 +125,10 @@ class Line:
         # A caller's name may be in any encoding; pyst2 would die of it.
         stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="\n")
         stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="replace", newline="\n")
-        self._agi = AGI(stdin=stdin, stdout=stdout, stderr=open(os.devnull, "w"))  # noqa: SIM115
+        self._agi = AGI(stdin=stdin, stdout=stdout, stderr=open(os.devnull, "w"))
         self.uniqueid = clean(self._agi.env.get("agi_uniqueid", ""))
-        self.caller = filtered(self._agi.env.get("agi_callerid", ""), r"[^0-9A-Za-z+*#]")
+        caller = filtered(self._agi.env.get("agi_callerid", ""), r"[^0-9A-Za-z+*#]")
+        self.caller = "" if caller == "unknown" else caller
         self.extension = clean(self._agi.env.get("agi_extension", ""))
 
     def variable(self, name: str) -> str:

@@ -118,7 +118,7 @@ class FailsafeTexts(_Frozen):
 
     message: str = "We are sorry, our service is not available at the moment."
     choose: str = "To leave your phone number, press 1. To leave a message, press 2."
-    own_number: str = "To be called back at the number you are calling from, press 1. Or type another number."
+    own_number: str = "To be called back at the number you are calling from, press 1. For another number, press 2."
     number: str = "Please type the number that we shall call back, then the hash key."
     read_back: str = "You typed"
     confirm: str = "If that is right, press 1. To type it again, press 2."

@@ -39,6 +39,7 @@ _UNTOUCHED_S = 3600.0  # a file used within this time may be playing
 _WAV_HEADER = 44
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _SOUND_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_RENDERED = re.compile(r"[0-9a-f]{40}\.wav")
 # Control characters are commands to espeak-ng; so is [[…]], which switches to phonemes.
 _COMMANDS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
@@ -264,6 +265,8 @@ def _prune(folder: Path, most: int, newest: Path) -> int:
     """
     kept = []
     for file in folder.glob("*.wav"):
+        if not _RENDERED.fullmatch(file.name):
+            continue  # not ours to remove: the fail-safe's sounds lie here under fixed names
         with contextlib.suppress(FileNotFoundError):
             status = file.stat()
             kept.append((status.st_mtime, file, status.st_size))
