@@ -41,7 +41,8 @@ from cti.errors import (
 
 __all__ = ["AmiCounters", "AmiEvent", "AmiLink", "AmiReply", "AmiSettings", "Headers", "backoff_s"]
 
-# How many events may be given to `on_event` before everybody else gets a turn.
+# How many events are given to `on_event` before everybody else gets a turn; more when many wait, because the reader
+# may add thousands in one turn of its own.
 _EVENTS_PER_TURN = 64
 _LOG_OFF_S = 1.0
 
@@ -285,12 +286,13 @@ class AmiLink:
 
     async def _deliver(self, inbox: asyncio.Queue[AmiEvent | None]) -> None:
         self._call(self._on_up)
-        turn = 0
+        left = _EVENTS_PER_TURN
         while (event := await inbox.get()) is not None:
             self._call(self._on_event, event)
-            turn += 1
-            if turn % _EVENTS_PER_TURN == 0:
+            left -= 1
+            if left <= 0:
                 await asyncio.sleep(0)
+                left = max(_EVENTS_PER_TURN, inbox.qsize() // 2)
 
     async def _watch(self, connection: AmiConnection) -> None:
         """End a link whose peer is gone without a word: TCP alone notices that after many minutes."""

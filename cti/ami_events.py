@@ -47,13 +47,13 @@ class ChannelStateChanged:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRenamed:
-    """A channel has another name (masquerade); its uniqueid stays."""
+    """A channel has another name (masquerade); its uniqueid stays. `channel` is the name it had."""
 
     node: str
     at_us: int | None
     uniqueid: str
-    old_channel: str
     channel: str
+    new_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +244,30 @@ class Unknown:
     event: AmiEvent
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelFound:
+    """A channel that is there, as `Status` lists it. `bridge_id` is empty outside bridges.
+
+    `seconds`: how long it exists. `variables`: those that the action asked for; Asterisk gives an unset one as
+    empty.
+    """
+
+    node: str
+    at_us: int | None
+    uniqueid: str
+    linkedid: str
+    channel: str
+    caller_number: str
+    caller_name: str
+    context: str
+    exten: str
+    state: str
+    application: str
+    bridge_id: str
+    seconds: int
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
 ChannelEvent = (
     ChannelCreated
     | ChannelStateChanged
@@ -263,31 +287,9 @@ ChannelEvent = (
     | TransferredAttended
     | UserEventCame
     | FullyBooted
+    | ChannelFound
     | Unknown
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelFound:
-    """A channel that is there, as `Status` lists it. `bridge_id` is empty outside bridges.
-
-    `seconds`: how long it exists. `variables`: those that the action asked for; Asterisk gives an unset one as
-    empty.
-    """
-
-    node: str
-    uniqueid: str
-    linkedid: str
-    channel: str
-    caller_number: str
-    caller_name: str
-    context: str
-    exten: str
-    state: str
-    application: str
-    bridge_id: str
-    seconds: int
-    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_event(event: AmiEvent) -> ChannelEvent:
@@ -296,12 +298,10 @@ def parse_event(event: AmiEvent) -> ChannelEvent:
     return read(event) if read is not None else Unknown(event.node, event.at_us, event)
 
 
-def parse_channel(event: AmiEvent) -> ChannelFound:
-    """Read one entry of the answer to `Status`. AmiProtocolError as of `parse_event`."""
-    if event.name.lower() != "status":
-        raise AmiProtocolError(f"{event.node}: expected an entry of Status, got {quote(event.text)}")
+def _found(event: AmiEvent) -> ChannelFound:
     return ChannelFound(
-        node=event.node,
+        event.node,
+        event.at_us,
         uniqueid=event.require("Uniqueid"),
         linkedid=event.require("Linkedid"),
         channel=event.require("Channel"),
@@ -374,8 +374,8 @@ def _renamed(event: AmiEvent) -> ChannelRenamed:
         event.node,
         event.at_us,
         uniqueid=event.require("Uniqueid"),
-        old_channel=event.require("Channel"),
-        channel=event.require("Newname"),
+        channel=event.require("Channel"),
+        new_name=event.require("Newname"),
     )
 
 
@@ -539,4 +539,5 @@ _READERS: Mapping[str, Callable[[AmiEvent], ChannelEvent]] = {
     "attendedtransfer": _transferred_attended,
     "userevent": _user_event,
     "fullybooted": _fully_booted,
+    "status": _found,
 }

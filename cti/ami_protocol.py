@@ -79,6 +79,8 @@ class AmiAction(Action):  # type: ignore[misc]  # panoramisk is not typed
             if header.lower() in taken:
                 raise _bad_header(name, header, "came twice or is set by the link itself")
             taken.add(header.lower())
+            if not isinstance(value, (str, list, tuple)):
+                raise _bad_header(name, header, f"must be text or several texts, is {type(value).__name__}")
             fields[header] = value if isinstance(value, str) else list(value)
         lines = 0
         for header, value in fields.items():
@@ -179,6 +181,7 @@ class AmiStream(AMIProtocol):  # type: ignore[misc]  # panoramisk is not typed
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.factory = self._connection
+        self._connection.protocol = self
 
     def pause_writing(self) -> None:
         """Asterisk does not read what we send."""
@@ -306,15 +309,12 @@ class AmiConnection(Manager):  # type: ignore[misc]  # panoramisk is not typed
 
     async def open(self) -> None:
         """Connect; OSError when that fails. The time limit is the caller's."""
-        _, self.protocol = await self.connect()
+        await self.connect()
 
-    def connection_made(self, f: asyncio.Task[tuple[asyncio.Transport, AmiStream]]) -> None:
-        """Called by panoramisk when connecting ended: `open` waits for the same result and reports it.
-
-        A connection that came up in the very moment its wait was given up still has to be let go.
-        """
-        if not f.cancelled() and f.exception() is None:
-            self.protocol = f.result()[1]
+    def connection_made(self, f: asyncio.Task[object]) -> None:
+        """Called by panoramisk when connecting ended. The stream has made itself known, and `open` reports errors."""
+        if not f.cancelled():
+            f.exception()
 
     async def ask(self, action: AmiAction, timeout_s: float) -> AmiReply:
         """Send an action and wait for its whole answer; the caller looks at `ok`.
