@@ -1,0 +1,72 @@
+"""What can be wrong with a site's files, and how it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One mistake in one file of the site. `file` is relative to the site folder; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class IvrError(Exception):
+    """Base of all errors of this package."""
+
+    code = "ivr"
+
+
+class SiteError(IvrError):
+    """The site's files cannot be used; `problems` holds every mistake found, in the order of file and line."""
+
+    code = "site"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class ExecutionError(IvrError):
+    """The interpreter was driven wrongly: a result that does not belong to the instruction, or one too many."""
+
+    code = "execution"
+
+
+class UnknownPlaceError(IvrError, LookupError):
+    """A call wants to go on in a flow or node that the site no longer has."""
+
+    code = "unknown_place"
+
+
+def quote(text: object) -> str:
+    """The text in double quotes, cut to a length that fits a line."""
+    shown = str(text)
+    if len(shown) > 60:
+        shown = shown[:57] + "..."
+    return '"' + shown.replace("\n", " ") + '"'
+
+
+def one_of(words: Iterable[str]) -> str:
+    """`expected a, b or c`, in the given order."""
+    listed = list(words)
+    if not listed:
+        return "expected none"
+    if len(listed) == 1:
+        return f"expected {listed[0]}"
+    return f"expected {', '.join(listed[:-1])} or {listed[-1]}"
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`; did you mean "x"?` for the nearest known word, or nothing."""
+    close = get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f"; did you mean {quote(close[0])}?" if close else ""

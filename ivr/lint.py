@@ -1,0 +1,348 @@
+"""What the files of a site mean together: names that must exist, nodes that must be reached, loops that must wait.
+
+A file that could not be read takes part as unknown (None), so that one mistake is reported once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path as Folder
+
+from ivr.conditions import ConditionError
+from ivr.errors import Problem, did_you_mean, one_of, quote
+from ivr.layout import Layout, Placed, successors
+from ivr.positions import Document, Entry, Path
+from ivr.prompts import names_in
+from ivr.schema import (
+    CollectStep,
+    FlowStep,
+    HoursStep,
+    IfStep,
+    LookupStep,
+    MenuStep,
+    PlayStep,
+    QueueStep,
+    SayStep,
+    SetStep,
+)
+from ivr.settings import CUSTOMER_FIELDS, NumberRule, Settings
+from ivr.values import Texts
+
+#: Values that every call brings along.
+CALL_VARIABLES = ("caller", "dialled", "interaction_id", "language")
+
+
+#: Names that a flow may not give values to.
+RESERVED = (*CALL_VARIABLES, "customer")
+#: Endings of sound files that Asterisk plays.
+SOUND_ENDINGS = ("wav", "wav16", "sln", "sln16", "g722", "ulaw", "alaw", "gsm")
+
+Place = tuple[str, str]
+"""A flow and an address in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the files give names to; None where a file could not be read."""
+
+    folder: Folder
+    settings: Settings | None
+    numbers: tuple[NumberRule, ...]
+    queues: frozenset[str] | None
+    hours: frozenset[str] | None
+    skills: frozenset[str] | None
+    flows: frozenset[str]
+    layouts: Mapping[str, Layout]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The site's languages, none while they are unknown."""
+        return self.settings.languages if self.settings else ()
+
+    @property
+    def default_language(self) -> str:
+        """The site's default language, empty while it is unknown."""
+        return self.settings.default_language if self.settings else ""
+
+    def reached_from(self, flow: str) -> frozenset[str]:
+        """The flows that a call which starts in `flow` may come to, itself included."""
+        reached: set[str] = set()
+        waiting = [flow]
+        while waiting:
+            name = waiting.pop()
+            if name not in reached and name in self.layouts:
+                reached.add(name)
+                waiting += [
+                    placed.step.flow
+                    for placed in self.layouts[name].steps.values()
+                    if isinstance(placed.step, FlowStep)
+                ]
+        return frozenset(reached)
+
+    def variables(self, flow: str) -> frozenset[str]:
+        """The variables that a text or condition of a flow may use."""
+        known = {*CALL_VARIABLES, "customer.matches", *(f"customer.{name}" for name in CUSTOMER_FIELDS)}
+        if self.settings is not None:
+            known |= {f"customer.{name}" for name in self.settings.customer_fields}
+        for rule in self.numbers:
+            known |= rule.labels.keys()
+        for name, layout in self.layouts.items():
+            if flow in self.reached_from(name):
+                known |= assigned(layout)
+        return frozenset(known)
+
+
+def assigned(layout: Layout) -> frozenset[str]:
+    """The names to which a flow gives values."""
+    names: set[str] = set()
+    for placed in layout.steps.values():
+        if isinstance(placed.step, CollectStep):
+            names.add(placed.step.into)
+        elif isinstance(placed.step, SetStep):
+            names |= placed.step.set.keys()
+    return frozenset(names)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """`unknown queue "x": expected …; did you mean …`."""
+    words = sorted(known)
+    return f"unknown {kind} {quote(name)}: {one_of(words)}{did_you_mean(name, words)}"
+
+
+def check_flow(flow: str, document: Document, names: Names) -> Iterator[Problem]:
+    """Everything wrong with one flow that its own models cannot see."""
+    layout = names.layouts[flow]
+    for missing in layout.missing:
+        yield document.problem(missing.path, unknown("node", missing.node, layout.nodes))
+    yield from _unreached(document, layout)
+    variables = names.variables(flow)
+    for placed in layout.steps.values():
+        yield from _check_names(document, placed, names)
+        yield from _check_assignments(document, placed, names)
+        yield from _check_values(document, placed, variables)
+        for path, texts in spoken(placed):
+            yield from check_languages(document, path, texts, names.settings)
+            yield from _check_text(document, path, texts, variables)
+
+
+def _unreached(document: Document, layout: Layout) -> Iterator[Problem]:
+    reached = _reached(layout)
+    if reached is None:
+        return
+    for node, first in layout.nodes.items():
+        if first is not None and first not in reached and node not in _entered(layout, reached):
+            yield document.problem(
+                ("nodes", node), f"node {quote(node)} is never reached: nothing leads to it", at_key=True
+            )
+    for placed in layout.steps.values():
+        if placed.address not in reached and placed.previous in reached:
+            yield document.problem(placed.path, "this step is never reached: the step before it always leads elsewhere")
+
+
+def _entered(layout: Layout, reached: Iterable[str]) -> set[str]:
+    return {address.partition(":")[0] for address in reached}
+
+
+def _reached(layout: Layout) -> set[str] | None:
+    """Addresses that a call may come to; None if a target is missing, because then nobody can tell."""
+    if layout.missing:
+        return None
+    reached: set[str] = set()
+    first = layout.first()
+    waiting = [] if first is None else [first]
+    while waiting:
+        address = waiting.pop()
+        if address not in reached:
+            reached.add(address)
+            waiting += successors(layout.steps[address])
+    return reached
+
+
+def check_loops(documents: Mapping[str, Document], layouts: Mapping[str, Layout]) -> Iterator[Problem]:
+    """Loops on which nobody is waited for: the caller would be stuck in them. Reported where the loop closes."""
+    seen: set[Place] = set()
+    for flow, layout in layouts.items():
+        for address in layout.steps:
+            if (flow, address) not in seen:
+                for place in _loops_from((flow, address), layouts, seen):
+                    placed = layouts[place[0]].steps[place[1]]
+                    message = "a loop without end: no step on it waits for the caller (menu, collect or queue)"
+                    yield documents[place[0]].problem(placed.path, message)
+
+
+def _loops_from(start: Place, layouts: Mapping[str, Layout], seen: set[Place]) -> Iterator[Place]:
+    """Depth first, without recursion: the places from which the way leads back to a place on the way."""
+    way: list[tuple[Place, Iterator[Place]]] = [(start, _hurried(start, layouts))]
+    on_way = {start}
+    seen.add(start)
+    while way:
+        place, following = way[-1]
+        onward = next(following, None)
+        if onward is None:
+            way.pop()
+            on_way.discard(place)
+        elif onward in on_way:
+            yield place
+        elif onward not in seen:
+            seen.add(onward)
+            on_way.add(onward)
+            way.append((onward, _hurried(onward, layouts)))
+
+
+def _hurried(place: Place, layouts: Mapping[str, Layout]) -> Iterator[Place]:
+    """Where the call may go from here without anybody being waited for."""
+    flow, address = place
+    placed = layouts[flow].steps[address]
+    if placed.step.waits:
+        return
+    if isinstance(placed.step, FlowStep) and placed.step.flow in layouts:
+        first = layouts[placed.step.flow].first()
+        if first is not None:
+            yield placed.step.flow, first
+    for onward in successors(placed):
+        yield flow, onward
+
+
+def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
+    """Queues, calendars, flows and skills that the step names."""
+    step = placed.step
+    wanted: list[tuple[str, str, Iterable[str] | None, Path]] = []
+    if isinstance(step, HoursStep):
+        wanted.append(("calendar", step.hours, names.hours, ("hours",)))
+    elif isinstance(step, FlowStep):
+        wanted.append(("flow", step.flow, names.flows, ("flow",)))
+    elif isinstance(step, QueueStep):
+        wanted.append(("queue", step.queue, names.queues, ("queue",)))
+        wanted += [("skill", skill, names.skills, ("skills", skill)) for skill in step.skills]
+    for kind, name, known, path in wanted:
+        if known is not None and name not in known:
+            at_key = path[0] == "skills"
+            yield document.problem((*placed.path, *path), unknown(kind, name, known), at_key=at_key)
+    if isinstance(step, PlayStep):
+        yield from _check_sounds(document, placed, step, names)
+
+
+def _check_sounds(document: Document, placed: Placed, step: PlayStep, names: Names) -> Iterator[Problem]:
+    by_language = {"": step.play} if isinstance(step.play, str) else step.play
+    for language, sound in by_language.items():
+        path = (*placed.path, "play", language) if language else (*placed.path, "play")
+        if not _is_there(names.folder / "sounds", sound):
+            yield document.problem(path, f"there is no sound {quote(sound)}: expected it in the folder sounds")
+    yield from check_languages(document, (*placed.path, "play"), step.play, names.settings)
+
+
+def _is_there(folder: Folder, sound: str) -> bool:
+    name, _, ending = sound.rpartition(".")
+    bare = name if name and ending in SOUND_ENDINGS else sound
+    return any((folder / f"{bare}.{each}").is_file() for each in SOUND_ENDINGS)
+
+
+def _check_assignments(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
+    """Names that get a value must be the flow's own; `language` alone may be changed."""
+    step = placed.step
+    if isinstance(step, CollectStep) and step.into in RESERVED:
+        yield document.problem((*placed.path, "into"), f"{quote(step.into)} is taken: expected a name of your own")
+    if not isinstance(step, SetStep):
+        return
+    for name, value in step.set.items():
+        if name in RESERVED and name != "language":
+            message = f"{quote(name)} is taken: expected a name of your own"
+            yield document.problem((*placed.path, "set", name), message, at_key=True)
+        if name == "language" and names.settings and not any(names_in(value, whole=True)):
+            if value not in names.settings.languages:
+                message = unknown("language", value, names.settings.languages)
+                yield document.problem((*placed.path, "set", name), message)
+
+
+def _check_values(document: Document, placed: Placed, known: frozenset[str]) -> Iterator[Problem]:
+    """Variables in values and conditions."""
+    step = placed.step
+    values: Mapping[str, str] = {}
+    where = step.word
+    if isinstance(step, SetStep):
+        values = step.set
+    elif isinstance(step, LookupStep):
+        values = {str(by): value for by, value in step.lookup.items()}
+    elif isinstance(step, QueueStep):
+        values, where = step.attributes, "attributes"
+    elif isinstance(step, IfStep):
+        yield from _check_condition(document, placed, step, known)
+    for key, value in values.items():
+        for name in names_in(value, whole=True):
+            if name not in known:
+                yield document.problem((*placed.path, where, key), unknown("variable", name, known))
+
+
+def _check_condition(document: Document, placed: Placed, step: IfStep, known: frozenset[str]) -> Iterator[Problem]:
+    try:
+        step.condition.check(known)
+    except ConditionError as error:
+        problem = document.problem((*placed.path, "if"), str(error))
+        yield replace(problem, column=problem.column + _offset(document.entry((*placed.path, "if")), error.offset))
+
+
+def _offset(entry: Entry, offset: int) -> int:
+    """How far right of its first character a place in a text stands; 0 where the source has another shape."""
+    if "\n" in entry.text or entry.style in ("|", ">"):
+        return 0
+    return offset + len(entry.style)
+
+
+def _check_text(document: Document, path: Path, texts: Texts, known: frozenset[str]) -> Iterator[Problem]:
+    for language, text in ({"": texts} if isinstance(texts, str) else texts).items():
+        for name in names_in(text):
+            if name not in known:
+                at = (*path, language) if language else path
+                yield document.problem(at, unknown("variable", name, known))
+
+
+def check_languages(document: Document, path: Path, texts: Texts, settings: Settings | None) -> Iterator[Problem]:
+    """Texts must be in the site's languages, and among them in the default one."""
+    if isinstance(texts, str) or settings is None:
+        return
+    for language in texts:
+        if language not in settings.languages:
+            yield document.problem((*path, language), unknown("language", language, settings.languages), at_key=True)
+    if settings.default_language not in texts:
+        yield document.problem(path, f"no text in the default language: expected {settings.default_language}")
+
+
+def spoken(placed: Placed) -> Iterator[tuple[Path, Texts]]:
+    """The texts of a step, each with its place."""
+    step = placed.step
+    if isinstance(step, SayStep):
+        yield (*placed.path, "say"), step.say
+    elif isinstance(step, MenuStep | CollectStep):
+        yield (*placed.path, step.word), step.menu if isinstance(step, MenuStep) else step.collect
+        if step.invalid is not None:
+            yield (*placed.path, "invalid"), step.invalid
+    elif isinstance(step, QueueStep) and step.announcement is not None:
+        yield (*placed.path, "announcement"), step.announcement
+
+
+def untranslated(documents: Mapping[str, Document], names: Names) -> Iterator[Problem]:
+    """Texts without a form in a language that callers of the flow may hear; they hear the default language."""
+    for flow, layout in names.layouts.items():
+        wanted = _languages_heard(flow, names)
+        for placed in layout.steps.values():
+            for path, texts in spoken(placed):
+                given = {names.default_language} if isinstance(texts, str) else texts.keys()
+                missing = sorted(wanted - set(given))
+                if missing:
+                    yield documents[flow].problem(
+                        path, f"no text in {' and '.join(missing)}: callers hear {names.default_language}"
+                    )
+
+
+def _languages_heard(flow: str, names: Names) -> set[str]:
+    heard: set[str] = set()
+    for rule in names.numbers:
+        if flow in names.reached_from(rule.flow):
+            heard.add(rule.language)
+    for other, layout in names.layouts.items():
+        if flow in names.reached_from(other):
+            for placed in layout.steps.values():
+                if isinstance(placed.step, SetStep) and placed.step.set.get("language") in names.languages:
+                    heard.add(placed.step.set["language"])
+    return heard

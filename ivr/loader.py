@@ -1,0 +1,197 @@
+"""A site folder to a `Site`, or to everything that is wrong with it in one `SiteError`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from ivr.errors import Problem, SiteError, quote
+from ivr.hours import Calendar
+from ivr.layout import lay_out
+from ivr.lint import CALL_VARIABLES, RESERVED, Names, check_flow, check_languages, check_loops, unknown, untranslated
+from ivr.messages import problems_of
+from ivr.positions import Document, read_document
+from ivr.positions import Path as Place
+from ivr.prompts import names_in
+from ivr.schema import Flow
+from ivr.settings import NumberRule, Queue, Reasons, ReasonsFile, Settings, Skill, Trunk, canonical, check_number
+from ivr.site import Site
+
+MOST_FLOWS = 200
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_site(folder: Path) -> Site:
+    """Read and check a site folder. Raises SiteError with every problem of every file."""
+    return _Loading(folder).load()
+
+
+class _Loading:
+    """One run over the files; problems gather in `problems`, and a file with problems leaves gaps, not guesses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.digest = hashlib.sha256()
+
+    def load(self) -> Site:
+        settings_file = self._read("site.yaml")
+        settings = self._model(settings_file, Settings)
+        language = settings.default_language if settings else "en"
+        zone = settings.time_zone if settings else "UTC"
+        numbers_file, _, numbers = self._named("numbers.yaml", NumberRule, "number", needed=True, language=language)
+        _, _, trunks = self._named("trunks.yaml", Trunk, "name")
+        queues_file, queue_names, queues = self._named("queues.yaml", Queue, "id")
+        _, skill_names, skills = self._named("skills.yaml", Skill, "id", short="title")
+        _, calendar_names, hours = self._named("hours.yaml", Calendar, "id", time_zone=zone)
+        reasons = self._model(self._read("reasons.yaml", needed=False), ReasonsFile)
+        flow_files = dict(self._flow_files())
+        flows = {name: flow for name, file in flow_files.items() if (flow := self._model(file, Flow))}
+        names = Names(
+            folder=self.folder,
+            settings=settings,
+            numbers=tuple(sorted(numbers.values(), key=lambda rule: rule.rank)),
+            queues=queue_names,
+            hours=calendar_names,
+            skills=skill_names,
+            flows=frozenset(flow_files),
+            layouts={name: lay_out(flow) for name, flow in flows.items()},
+        )
+        documents = {name: file for name, file in flow_files.items() if file is not None}
+        for name in flows:
+            self.problems += check_flow(name, documents[name], names)
+        self.problems += check_loops(documents, names.layouts)
+        if numbers_file is not None:
+            self.problems += _check_numbers(numbers_file, names)
+        if queues_file is not None:
+            self.problems += _check_queues(queues_file, queues, names)
+        if settings_file is not None and settings is not None:
+            message = settings.fail_safe.message
+            self.problems += check_languages(settings_file, ("fail_safe", "message"), message, settings)
+        if self.problems or settings is None:
+            raise SiteError(self.problems)
+        return Site(
+            folder=self.folder,
+            version=self.digest.hexdigest(),
+            settings=settings,
+            numbers=names.numbers,
+            flows=flows,
+            queues=queues,
+            hours=hours,
+            trunks=trunks,
+            skills=skills,
+            reasons=reasons.reasons() if reasons else Reasons(),
+            layouts=names.layouts,
+            untranslated=tuple(untranslated(documents, names)),
+        )
+
+    def _read(self, file: str, *, needed: bool = True) -> Document | None:
+        """A file's values; None if it is not there or cannot be relied on. A file that need not be there is empty."""
+        try:
+            content = (self.folder / file).read_bytes()
+        except FileNotFoundError:
+            if not needed:
+                return Document(file)
+            self._wrong(file, "there is no such file")
+            return None
+        except OSError as error:
+            self._wrong(file, f"the file cannot be read: {error.strerror}")
+            return None
+        self.digest.update(f"{file}\0{len(content)}\0".encode() + content)
+        document, problems = read_document(file, content)
+        self.problems += problems
+        return document
+
+    def _wrong(self, file: str, message: str) -> None:
+        self.problems.append(Problem(file, 1, 1, message))
+
+    def _validate(self, document: Document, model: type[Model], value: Any, place: Place, key: str) -> Model | None:
+        try:
+            return TypeAdapter(model).validate_python(value)
+        except ValidationError as error:
+            self.problems += problems_of(document, model, error, place, key)
+            return None
+
+    def _model(self, document: Document | None, model: type[Model]) -> Model | None:
+        if document is None:
+            return None
+        return self._validate(document, model, {} if document.value is None else document.value, (), "")
+
+    def _named(
+        self, file: str, model: type[Model], key: str, *, needed: bool = False, short: str = "", **defaults: str
+    ) -> tuple[Document | None, frozenset[str] | None, dict[str, Model]]:
+        """A file of name → rules: the document, all names that stand in it (None: unknown), and the checked rules."""
+        document = self._read(file, needed=needed)
+        if document is None:
+            return None, None, {}
+        entries = {} if document.value is None else document.value
+        if not isinstance(entries, dict):
+            self.problems.append(document.problem((), "expected names with their rules, such as billing:"))
+            return document, None, {}
+        found: dict[str, Model] = {}
+        for name, rules in entries.items():
+            if short and not isinstance(rules, dict):
+                rules = {short: rules}
+            if isinstance(rules, dict):
+                if key in rules:
+                    message = f"unknown key {quote(key)}: expected it before the colon, as {name} stands"
+                    self.problems.append(document.problem((name, key), message, at_key=True))
+                rules = {**defaults, **rules, key: name}
+            checked = self._validate(document, model, rules, (name,), key)
+            if checked is not None:
+                found[name] = checked
+        return document, frozenset(entries), found
+
+    def _flow_files(self) -> Iterator[tuple[str, Document | None]]:
+        files = sorted((self.folder / "flows").glob("*.yaml"))
+        if not files:
+            self._wrong("flows", "there is no flow: expected at least one file such as flows/main.yaml")
+        if len(files) > MOST_FLOWS:
+            self._wrong("flows", f"{len(files)} flows: expected at most {MOST_FLOWS}")
+        for file in files[:MOST_FLOWS]:
+            yield file.stem, self._read(f"flows/{file.name}")
+
+
+def _check_numbers(document: Document, names: Names) -> Iterator[Problem]:
+    """Keys are numbers in quotes, no two the same; flows, languages and labels are known."""
+    first: dict[str, str] = {}
+    for number in document.value if isinstance(document.value, dict) else ():
+        entry = document.entry((number,))
+        if not entry.key_is_quoted:
+            yield document.problem(
+                (number,), f'{number} without quotes is not text: expected quotes, "{number}"', at_key=True
+            )
+        if message := check_number(number):
+            yield document.problem((number,), message, at_key=True)
+        earlier = first.setdefault(canonical(number), number)
+        if earlier != number:
+            yield document.problem((number,), f"{quote(number)} is the same number as {quote(earlier)}", at_key=True)
+    for rule in names.numbers:
+        if rule.flow not in names.flows:
+            yield document.problem((rule.number, "flow"), unknown("flow", rule.flow, names.flows))
+        if names.languages and rule.language not in names.languages:
+            yield document.problem((rule.number, "language"), unknown("language", rule.language, names.languages))
+        for label in rule.labels:
+            if label in RESERVED:
+                message = f"{quote(label)} is taken: expected a name of your own"
+                yield document.problem((rule.number, "labels", label), message, at_key=True)
+
+
+def _check_queues(document: Document, queues: dict[str, Queue], names: Names) -> Iterator[Problem]:
+    """Skills are known; announcements can be said."""
+    for queue in queues.values():
+        for skill in queue.skills:
+            if names.skills is not None and skill not in names.skills:
+                yield document.problem((queue.id, "skills", skill), unknown("skill", skill, names.skills), at_key=True)
+        if queue.announcement is not None:
+            path = (queue.id, "announcement")
+            yield from check_languages(document, path, queue.announcement, names.settings)
+            for text in [queue.announcement] if isinstance(queue.announcement, str) else queue.announcement.values():
+                for name in names_in(text):
+                    if name not in CALL_VARIABLES:
+                        yield document.problem(path, unknown("variable", name, CALL_VARIABLES))

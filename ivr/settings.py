@@ -1,0 +1,278 @@
+"""What may stand in the site's files other than flows: the site, numbers, trunks, queues, skills, reason codes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+import phonenumbers
+from pydantic import AfterValidator, Field, model_validator
+
+from ivr.errors import did_you_mean, quote
+from ivr.values import (
+    Codec,
+    Language,
+    Name,
+    Part,
+    PhoneNumber,
+    Seconds,
+    SkillLevel,
+    Text,
+    Texts,
+    TimeZone,
+    VariableName,
+    wrong,
+)
+
+#: Fields of a customer's record that every site has.
+CUSTOMER_FIELDS = ("id", "name", "company", "account", "language", "vip", "note")
+
+_PATTERN = re.compile(r"\+?[0-9xX]{1,20}\*?")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?|\[?[0-9A-Fa-f:]{2,45}\]?")
+_PORTED = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9.]+):([0-9]{1,5})")
+#: Reasons for not being ready that the system sets itself.
+SYSTEM_REASONS = ("no_answer", "rejected", "phone_failed", "desktop_lost")
+
+
+def _country(text: str) -> str:
+    known = phonenumbers.SUPPORTED_REGIONS
+    if text not in known:
+        raise wrong(
+            f"{quote(text)} is not a country: expected a code of two capitals such as DE"
+            + did_you_mean(text.upper(), sorted(known))
+        )
+    return text
+
+
+def _port(port: int) -> int:
+    if not 1 <= port <= 65535:
+        raise wrong(f"{port} is not a port: expected 1 to 65535")
+    return port
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise wrong(f"{quote(text)} is not a host: expected a name or an address")
+    return text
+
+
+def _match(text: str) -> str:
+    """An address, a network or an address with its port, as Asterisk's `match=` takes it."""
+    ported = _PORTED.fullmatch(text)
+    try:
+        ip_network(ported[1].strip("[]") if ported else text)
+        _port(int(ported[2]) if ported else 5060)
+    except ValueError:
+        raise wrong(
+            f"{quote(text)} is not an address: expected for example 192.0.2.7, 192.0.2.0/24 or 192.0.2.7:5060"
+        ) from None
+    return text
+
+
+def _positive(count: int) -> int:
+    if not 1 <= count <= 10_000:
+        raise wrong(f"{count}: expected 1 to 10000")
+    return count
+
+
+def _environment(text: str) -> str:
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", text):
+        raise wrong(f"{quote(text)} is not an environment variable: expected capitals, digits and _")
+    return text
+
+
+def _codecs(codecs: tuple[str, ...]) -> tuple[str, ...]:
+    if not codecs or len(set(codecs)) != len(codecs):
+        raise wrong("expected at least one codec, each once")
+    return codecs
+
+
+def _languages(languages: tuple[str, ...]) -> tuple[str, ...]:
+    if not languages or len(set(languages)) != len(languages):
+        raise wrong("expected at least one language, each once")
+    return languages
+
+
+class AgentRules(Part):
+    """Rules for all agents."""
+
+    offer_without_desktop: bool = False
+    desktop_grace_s: Seconds = Field(60.0, alias="desktop_grace")
+
+
+class FailSafe(Part):
+    """What callers get while the server is away: an extension to ring, else a message, and what is taken down."""
+
+    message: Texts
+    extension: PhoneNumber | None = None
+    take: Literal["number", "voice", "both"] = "both"
+
+
+class Settings(Part):
+    """`site.yaml`."""
+
+    name: Text
+    country: Annotated[str, AfterValidator(_country)]
+    time_zone: TimeZone
+    languages: Annotated[tuple[Language, ...], AfterValidator(_languages)]
+    default_language: Language
+    customer_fields: tuple[VariableName, ...] = ()
+    agents: AgentRules = AgentRules()
+    fail_safe: FailSafe
+
+    @model_validator(mode="after")
+    def _default_is_known(self) -> Settings:
+        if self.default_language not in self.languages:
+            raise wrong(
+                f"default_language {quote(self.default_language)} is not among languages"
+                + did_you_mean(self.default_language, self.languages)
+            )
+        return self
+
+
+class NumberRule(Part):
+    """`numbers.yaml`: what answers a number that callers dial. In a pattern x is one digit and a last * any rest."""
+
+    number: str
+    flow: Name
+    language: Language
+    labels: Mapping[VariableName, Text] = Field(default_factory=dict)
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the rule is for more than one number."""
+        return not canonical(self.number).isdigit()
+
+    def fits(self, dialled: str) -> bool:
+        """Whether the rule is for this number."""
+        expression = canonical(self.number).replace("x", "[0-9]").replace("*", "[0-9]*")
+        return re.fullmatch(expression, canonical(dialled), re.ASCII) is not None
+
+    @property
+    def rank(self) -> tuple[bool, int, int, str]:
+        """Sorts the more exact rule first: numbers, then longer patterns, then those with more digits given."""
+        pattern = canonical(self.number)
+        length = len(pattern.rstrip("*"))
+        return (self.is_pattern, -length, pattern.count("x") + pattern.count("*"), pattern)
+
+
+def canonical(number: str) -> str:
+    """A dialled number without what trunks add or leave out: the leading +, spaces and punctuation."""
+    return re.sub(r"[\s().+/-]", "", number).lower()
+
+
+def check_number(text: str) -> str | None:
+    """What is wrong with a key of `numbers.yaml`, or None."""
+    if _PATTERN.fullmatch(text):
+        return None
+    return (
+        f"{quote(text)} is neither a number nor a pattern: expected digits, with + in front of a country code, "
+        "x for any digit, * at the end for any rest"
+    )
+
+
+class SecretReference(Part):
+    """Where a secret is read from when it is needed: an environment variable or a file."""
+
+    env: Annotated[str, AfterValidator(_environment)] | None = None
+    file: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _never_in_clear(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            raise wrong("a secret is never written here: expected { env: NAME } or { file: path }")
+        if len(value) != 1:
+            raise wrong("a secret comes from one place: expected either { env: NAME } or { file: path }")
+        return value
+
+
+class Trunk(Part):
+    """`trunks.yaml`: a line to the telephone network, known by its address or registered with a user name.
+
+    `match`: addresses that its calls come from, with or without a port; none means the host. `caller_id`: the
+    number shown on calls that leave by it. `emergency`: emergency calls take it first.
+    """
+
+    name: Name
+    title: Text | None = None
+    host: Annotated[str, AfterValidator(_host)]
+    port: Annotated[int, AfterValidator(_port)] = 5060
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    match: tuple[Annotated[str, AfterValidator(_match)], ...] = ()
+    register_: bool = Field(False, alias="register")
+    username: Text | None = None
+    secret: SecretReference | None = None
+    codecs: Annotated[tuple[Codec, ...], AfterValidator(_codecs)] = ("alaw", "ulaw")
+    max_calls: Annotated[int, AfterValidator(_positive)] = 30
+    caller_id: PhoneNumber | None = None
+    srtp: bool = False
+    emergency: bool = False
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Trunk:
+        if self.register_ and (self.username is None or self.secret is None):
+            raise wrong("a trunk that registers needs username and secret")
+        if self.srtp and self.transport != "tls":
+            raise wrong(f"srtp over {self.transport} would send its keys in clear: expected transport: tls")
+        return self
+
+
+class Queue(Part):
+    """`queues.yaml`: a waiting line and its rules. Higher priority is served first."""
+
+    id: Name
+    title: Text
+    ring_s: Seconds = Field(20.0, alias="ring")
+    wrap_up_s: Seconds = Field(10.0, alias="wrap_up")
+    short_abandon_s: Seconds = Field(5.0, alias="short_abandon")
+    priority: int = 0
+    skills: Mapping[Name, SkillLevel] = Field(default_factory=dict)
+    music: Name = "default"
+    announcement: Texts | None = None
+    announce_every_s: Seconds = Field(30.0, alias="announce_every")
+    max_wait_s: Seconds = Field(0.0, alias="max_wait")
+
+
+class Skill(Part):
+    """`skills.yaml`: something that agents can do, at levels 1 to 10."""
+
+    id: Name
+    title: Text
+
+
+class Reason(Part):
+    """A code that agents choose, and its words."""
+
+    code: Name
+    title: Text
+
+
+class Reasons(Part):
+    """`reasons.yaml`: why an agent is not ready, and what came of a call."""
+
+    not_ready: tuple[Reason, ...] = ()
+    dispositions: tuple[Reason, ...] = ()
+
+
+class ReasonsFile(Part):
+    """`reasons.yaml` as it is written: code → title."""
+
+    not_ready: Mapping[Name, Text] = Field(default_factory=dict)
+    dispositions: Mapping[Name, Text] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _leaves_the_systems_codes(self) -> ReasonsFile:
+        for code in SYSTEM_REASONS:
+            if code in self.not_ready:
+                raise wrong(f"not_ready {quote(code)} is set by the system: expected another code")
+        return self
+
+    def reasons(self) -> Reasons:
+        """The codes in the order of the file."""
+        return Reasons(
+            not_ready=tuple(Reason(code=code, title=title) for code, title in self.not_ready.items()),
+            dispositions=tuple(Reason(code=code, title=title) for code, title in self.dispositions.items()),
+        )
