@@ -139,6 +139,8 @@ class AmiLink:
     ) -> AmiReply:
         """Send an action; return Asterisk's answer. A header with several values is sent once for each.
 
+        Asterisk cuts the `Variable` of an Originate at commas: a value with a comma is set by `Setvar` instead.
+
         AmiUnavailableError: not sent (AmiLinkLostError: sent, then the link was lost). AmiActionError: Asterisk
         refused. AmiHeaderError: it must not be sent as it is. AmiTimeoutError: unknown what became of it.
         """

@@ -248,8 +248,7 @@ class Unknown:
 class ChannelFound:
     """A channel that is there, as `Status` lists it. `bridge_id` is empty outside bridges.
 
-    `seconds`: how long it exists. `variables`: those that the action asked for; Asterisk gives an unset one as
-    empty.
+    `seconds`: how long it exists. `variables`: those that the action asked for; an unset one is empty.
     """
 
     node: str
@@ -318,14 +317,18 @@ def _found(event: AmiEvent) -> ChannelFound:
 
 
 def _variables(event: AmiEvent) -> dict[str, str]:
-    """Read the `Variable: NAME=value` headers, one for each variable asked for."""
+    """Read the `Variable: NAME=value` headers, one for each variable asked for; unset ones are empty."""
     variables = {}
     for pair in event.all("Variable"):
         name, equals, value = pair.partition("=")
         if not equals:
             raise AmiProtocolError(f"{event.node}: expected Variable: NAME=value, got {quote(pair)}")
-        variables[name] = value
+        variables[name] = "" if value == _UNSET else value
     return variables
+
+
+# What Asterisk 22 prints for a variable that is not set; one that really holds this text cannot be told from it.
+_UNSET = "(null)"
 
 
 def _known(event: AmiEvent, header: str) -> str:
@@ -502,7 +505,10 @@ def _transferred_attended(event: AmiEvent) -> TransferredAttended:
 
 
 def _user_event(event: AmiEvent) -> UserEventCame:
-    """Read a user event: the channel's headers come before the header UserEvent, its own fields after it."""
+    """Read a user event: the channel's headers come before the header UserEvent, its own fields after it.
+
+    Asterisk adds the ActionID of the client that raised it to the fields; it is none of them.
+    """
     event.require("UserEvent")
     pairs = event.headers.pairs
     place = next(i for i, (header, _) in enumerate(pairs) if header.lower() == "userevent")
@@ -512,7 +518,7 @@ def _user_event(event: AmiEvent) -> UserEventCame:
         event.at_us,
         name=pairs[place][1],
         uniqueid=before.get("Uniqueid", ""),
-        fields=Headers(pairs[place + 1 :]),
+        fields=Headers(pair for pair in pairs[place + 1 :] if pair[0] != "ActionID"),
     )
 
 

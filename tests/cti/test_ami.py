@@ -17,7 +17,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cti.ami import AmiEvent, AmiSettings, backoff_s
+from cti.ami import AmiEvent, AmiReply, AmiSettings, backoff_s
 from cti.ami_protocol import AmiAction
 from cti.errors import (
     AmiActionError,
@@ -319,6 +319,41 @@ async def test_too_many_pending_actions_are_refused_but_the_watchdog_lives() -> 
         assert len(ami.named("getvar")) == 3
         await running.stop()
         assert {type(error) for error in await asyncio.gather(*tasks, return_exceptions=True)} == {AmiLinkLostError}
+
+
+async def test_a_peer_that_reads_nothing_is_not_sent_more_than_buffers_hold() -> None:
+    async with FakeAmi() as ami, RunningLink(ami, max_pending_actions=1_000_000) as running:
+        await running.up()
+        ami.sessions[0].stop_reading()
+        tasks: list[asyncio.Task[AmiReply]] = []
+        while not any(task.done() for task in tasks) and len(tasks) < 50_000:
+            values = ["A=" + "x" * 1_000] * 100
+            tasks += [
+                asyncio.create_task(running.link.act("Originate", {"Variable": values}, timeout_s=60.0))
+                for _ in range(10)
+            ]
+            await asyncio.sleep(0)
+        await running.stop()
+        errors = {str(error) for error in await asyncio.gather(*tasks, return_exceptions=True)}
+        assert any("does not read its commands" in error for error in errors)
+
+
+async def test_a_list_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cti.ami_protocol._MAX_LIST_ENTRIES", 5)
+    async with FakeAmi() as ami, RunningLink(ami) as running:
+        ami.answers["status"] = lambda action: action.list_of("Status", [[("A", "1")]] * 6, "StatusComplete")
+        await running.up()
+        with pytest.raises(AmiProtocolError, match="more than 5 entries"):
+            await running.link.collect("Status")
+        assert running.link.pending == 0
+
+
+async def test_an_answer_to_no_action_is_counted() -> None:
+    async with FakeAmi() as ami, RunningLink(ami) as running:
+        await running.up()
+        ami.send([("Response", "Error"), ("Message", "Missing action in request")], [("Event", "Hangup")])
+        await running.until(lambda: bool(running.named("Hangup")))
+        assert running.link.counters.late_answers == 1
 
 
 @LOOPS

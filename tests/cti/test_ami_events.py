@@ -86,7 +86,7 @@ TEXTS = {
     FullyBooted: "Event: FullyBooted\nStatus: Fully Booted",
     ChannelFound: f"Event: Status\nPrivilege: Call\n{CHANNEL}\nType: PJSIP\nDNID: 100\nTimeToHangup: 0\n"
     "BridgeID: b-1\nApplication: AGI\nData: agi://x/call\nSeconds: 42\nActionID: 1\n"
-    "Variable: YARD_INTERACTION=i-1\nVariable: YARD_NOTE=a=b, c",
+    "Variable: YARD_INTERACTION=i-1\nVariable: YARD_NOTE=a=b, c\nVariable: YARD_OFFER=(null)",
 }
 
 EXPECTED = {
@@ -161,7 +161,7 @@ EXPECTED = {
         application="AGI",
         bridge_id="b-1",
         seconds=42,
-        variables={"YARD_INTERACTION": "i-1", "YARD_NOTE": "a=b, c"},
+        variables={"YARD_INTERACTION": "i-1", "YARD_NOTE": "a=b, c", "YARD_OFFER": ""},
     ),
 }
 
@@ -244,7 +244,9 @@ def test_a_user_events_own_fields_come_after_its_name() -> None:
 
 
 def test_a_user_event_of_no_channel() -> None:
-    came = parse_event(event_of("Event: UserEvent\nPrivilege: user,all\nUserEvent: Epoch\nUniqueid: mine"))
+    came = parse_event(
+        event_of("Event: UserEvent\nPrivilege: user,all\nUserEvent: Epoch\nActionID: x-1\nUniqueid: mine")
+    )
     assert isinstance(came, UserEventCame)
     assert (came.name, came.uniqueid, dict(came.fields)) == ("Epoch", "", {"Uniqueid": "mine"})
 

@@ -74,6 +74,12 @@ class FakeSession:
     def drop(self) -> None:
         self._writer.transport.abort()
 
+    def stop_reading(self) -> None:
+        """Leave what the client sends in the kernel's buffers, as a program that hangs does."""
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+
 
 def encode(block: Block) -> bytes:
     """Return the bytes of one message."""
