@@ -110,7 +110,8 @@ def read_header(block: bytes) -> Mapping[str, str]:
     """The `agi_*` lines. Bytes that are not UTF-8 become replacement characters.
 
     Asterisk writes the caller's number and name in the middle. Should they ever bring lines of their own,
-    what Asterisk wrote stands: the first of each name before them, the last after them.
+    what Asterisk wrote stands: the first of each name before them, the last after them. The caller's name
+    loses the escapes that chan_pjsip leaves in it.
     """
     env: dict[str, str] = {}
     settled: frozenset[str] = frozenset()
@@ -121,10 +122,17 @@ def read_header(block: bytes) -> Mapping[str, str]:
         if name == "agi_callerid":
             settled = frozenset(env) | {name}
         env[name] = value.removeprefix(" ")
+    if env.get("agi_type") == "PJSIP" and "agi_calleridname" in env:
+        env["agi_calleridname"] = unescaped_name(env["agi_calleridname"])
     missing = [name for name in ("agi_channel", "agi_uniqueid") if not env.get(name)]
     if missing:
         raise HeaderFormatError(f"expected {' and '.join(missing)} in the AGI header, came {block[:80]!r}")
     return MappingProxyType(env)
+
+
+def unescaped_name(name: str) -> str:
+    r"""A caller's name as the caller wrote it: chan_pjsip keeps the `\"` and `\\` of a quoted SIP name."""
+    return re.sub(r'\\(["\\])', r"\1", name)
 
 
 def read_request(env: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:

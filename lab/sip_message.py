@@ -84,11 +84,11 @@ class SipMessage:
         return parameters(self.all("Via")[0]).get("branch", "")
 
     def encode(self) -> bytes:
-        """The bytes on the wire, Content-Length included."""
+        """The bytes on the wire, Content-Length included; surrogates stand for bytes that are not UTF-8."""
         first = f"{self.method} {self.uri} SIP/2.0" if self.is_request else f"SIP/2.0 {self.status} {self.reason}"
         lines = [first, *(f"{name}: {value}" for name, value in self.headers)]
         lines.append(f"Content-Length: {len(self.body)}")
-        return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + self.body
 
 
 def parse(datagram: bytes) -> SipMessage:

@@ -121,6 +121,7 @@ def test_functions_are_variable_names() -> None:
         ("张伟".encode(), "张伟"),
         ("Иван".encode("cp1251"), "\ufffd" * 4),
         (b'"Quoted" O\'Neil', '"Quoted" O\'Neil'),
+        (rb"Ann \"the boss\" \\ Lee", r'Ann "the boss" \ Lee'),  # as chan_pjsip of Asterisk 22.10 sends it
         (b"", ""),
     ],
 )
