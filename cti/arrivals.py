@@ -1,0 +1,169 @@
+"""Calls that come into our AGI: new ones, and those that come back after a gap.
+
+The interaction id is the uniqueid of the caller's first channel, set by the dialplan and carried by every leg
+(`systemname` makes it unique over all nodes). So a call that enters twice is the same interaction, whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+
+from acd.events import FlowEnded, InteractionArrived, InteractionAttached, InteractionDetached
+from acd.model import Outcome
+from cti.agi_errors import AgiError
+from cti.call_state import CallState
+from cti.dispatcher import Dispatcher
+from cti.exchange import Exchange
+from cti.fastagi import AgiConversation
+from cti.ivr_session import HANGUP_CAUSES, IvrSession, SessionPorts, variables_of
+from cti.node import Node
+from ivr.interpreter import Execution
+from ivr.site import Site
+from ivr.steps import Cause
+
+log = structlog.get_logger(__name__)
+
+#: How long AMI may lag behind the end of an AGI session before a caller counts as out of our hands.
+HANGUP_LAG_S = 1.0
+
+
+class Arrivals:
+    """Answers each AGI conversation with a session."""
+
+    def __init__(
+        self,
+        site: Callable[[], Site],
+        ports: SessionPorts,
+        dispatcher: Dispatcher,
+        exchange: Exchange,
+        world_known: asyncio.Event,
+        *,
+        wait_for_world_s: float = 5.0,
+    ) -> None:
+        self._site = site
+        self._ports = ports
+        self._dispatcher = dispatcher
+        self._exchange = exchange
+        self._world_known = world_known
+        self._wait_for_world_s = wait_for_world_s
+        self.counts: Counter[str] = Counter()
+
+    async def take(self, conversation: AgiConversation) -> None:
+        """Serve one AGI session from its header to its end."""
+        try:
+            async with asyncio.timeout(self._wait_for_world_s):
+                await self._world_known.wait()
+        except TimeoutError:
+            log.warning("arrival.world_unknown", channel=conversation.channel)
+        node = self._node_of(conversation.uniqueid)
+        if node is None:
+            self.counts["unknown_node"] += 1
+            log.error("arrival.unknown_node", uniqueid=conversation.uniqueid, expected=sorted(self._exchange.nodes))
+            return
+        interaction_id = await conversation.get_variable("CALLYARD_INTERACTION") or conversation.uniqueid
+        with structlog.contextvars.bound_contextvars(interaction_id=interaction_id):
+            await self._serve(conversation, node, interaction_id)
+
+    def _node_of(self, uniqueid: str) -> Node | None:
+        return self._exchange.nodes.get(uniqueid.rpartition("-")[0])
+
+    async def _serve(self, conversation: AgiConversation, node: Node, interaction_id: str) -> None:
+        session = await self._admit(conversation, node, interaction_id)
+        if session is None:
+            return
+        try:
+            await session.run()
+        except AgiError as error:
+            log.info("session.ended", why=type(error).__name__)
+            await self._let_go(session)
+        except Exception:
+            # The call stays in Asterisk: its dialplan tries again, and then takes the fail-safe.
+            self.counts["session_failed"] += 1
+            log.exception("session.failed")
+            self._detach(session)
+        finally:
+            self._exchange.leave(session)
+
+    async def _admit(self, conversation: AgiConversation, node: Node, interaction_id: str) -> IvrSession | None:
+        caller, dialled = variables_of(conversation.env)
+        dialled = await conversation.get_variable("CALLYARD_NUMBER") or dialled
+        state = await self._resume_state(conversation)
+        known = self._dispatcher.interaction(interaction_id) is not None
+        rule = self._site().route(dialled)
+        if rule is None and state is None:
+            await self._refuse_unlisted(conversation, interaction_id, caller, dialled)
+            return None
+        flow, node_at, variables = (
+            (state.flow, state.node, state.variables)
+            if state is not None
+            else (rule.flow, None, self._first_variables(interaction_id, caller, dialled, dict(rule.labels)))  # type: ignore[union-attr]
+        )
+        language = variables.get("language") or (rule.language if rule is not None else "")
+        execution = self._begin(flow, node_at, variables, language)
+        session = IvrSession(
+            self._ports, conversation, node, interaction_id, execution, is_resumed=known and state is not None
+        )
+        session.has_answered = await conversation.get_variable("CALLYARD_GREETED") == "1"
+        self._exchange.enter(session, node.name, conversation.uniqueid, conversation.channel)
+        if known:
+            self._dispatcher.submit(InteractionAttached(interaction_id))
+        else:
+            self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, flow))
+            await self._ports.directory.match_caller(interaction_id, caller)
+        await conversation.set_variable("CALLYARD_SEEN", "1")
+        if await conversation.get_variable("CALLYARD_AWAY"):
+            await conversation.set_variable("CALLYARD_AWAY", "")
+            await conversation.set_variable("CALLYARD_AWAY_SINCE", "")
+        return session
+
+    async def _resume_state(self, conversation: AgiConversation) -> CallState | None:
+        if await conversation.get_variable("CALLYARD_SEEN") != "1":
+            return None
+        packed = await conversation.get_variable("CALLYARD_STATE")
+        return CallState.unpack(packed) if packed else None
+
+    def _begin(self, flow: str, node: str | None, variables: dict[str, str], language: str) -> Execution:
+        site = self._site()
+        try:
+            return Execution(site, flow, variables, language, node=node)
+        except LookupError:
+            # The flow has changed since: from the start of it, with what the caller has told already.
+            log.warning("arrival.node_gone", flow=flow, node=node)
+            return Execution(site, flow, variables, language)
+
+    @staticmethod
+    def _first_variables(interaction_id: str, caller: str, dialled: str, labels: dict[str, str]) -> dict[str, str]:
+        return {**labels, "caller": caller, "dialled": dialled, "interaction_id": interaction_id}
+
+    async def _refuse_unlisted(
+        self, conversation: AgiConversation, interaction_id: str, caller: str, dialled: str
+    ) -> None:
+        self.counts["unlisted_number"] += 1
+        log.warning("arrival.unlisted_number", dialled=dialled)
+        self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, ""))
+        self._dispatcher.submit(FlowEnded(interaction_id, Outcome.REFUSED, "unlisted number"))
+        await conversation.set_variable("CALLYARD_SEEN", "1")
+        await conversation.set_variable("CALLYARD_CAUSE", str(HANGUP_CAUSES[Cause.UNALLOCATED]))
+        await conversation.set_variable("CALLYARD_DONE", "1")
+
+    async def _let_go(self, session: IvrSession) -> None:
+        """The AGI session is over, the caller perhaps not: only AMI's Hangup says so. Give it a moment."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + HANGUP_LAG_S
+        gone = session.interaction_closed
+        while loop.time() < until and not gone.is_set():
+            try:
+                async with asyncio.timeout(until - loop.time()):
+                    await gone.wait()
+            except TimeoutError:
+                break
+        if not gone.is_set():
+            self._detach(session)
+
+    def _detach(self, session: IvrSession) -> None:
+        if self._exchange.session(session.interaction_id) is session:
+            self._dispatcher.submit(InteractionDetached(session.interaction_id))

@@ -1,0 +1,215 @@
+"""The command `callyard`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cti.config import Settings, describe, load_settings
+from cti.errors import CtiError
+from ivr.errors import SiteError
+from ivr.loader import load_site
+from ivr.site import Site
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="A CTI telephony routing server for Asterisk.")
+people_app = typer.Typer(no_args_is_help=True, help="Who works here.")
+customers_app = typer.Typer(no_args_is_help=True, help="Who calls.")
+numbers_app = typer.Typer(no_args_is_help=True, help="The numbers that callers dial.")
+app.add_typer(people_app, name="people")
+app.add_typer(customers_app, name="customers")
+app.add_typer(numbers_app, name="numbers")
+
+
+def _fail(error: Exception) -> None:
+    print(str(error), file=sys.stderr)
+    raise typer.Exit(1) from None
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except CtiError as error:
+        _fail(error)
+        raise AssertionError from error
+
+
+def _site(settings: Settings) -> Site:
+    try:
+        return load_site(settings.site_dir)
+    except SiteError as error:
+        _fail(error)
+        raise AssertionError from error
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    from screenpop.errors import ScreenpopError
+
+    try:
+        asyncio.run(work())
+    except (CtiError, ScreenpopError, SiteError) as error:
+        _fail(error)
+
+
+@app.command()
+def serve(
+    story: Annotated[bool, typer.Option(help="tell each call's steps in words on standard output")] = False,
+) -> None:
+    """Run the server until SIGTERM or Ctrl-C. Calls stay in Asterisk meanwhile."""
+    from cti.main import serve_until_stopped
+
+    settings = _settings()
+    _run(lambda: serve_until_stopped(settings, tell_story=print if story else None))
+
+
+@app.command()
+def config() -> None:
+    """Print the merged settings, secrets masked."""
+    print(describe(_settings()))
+
+
+@app.command()
+def check() -> None:
+    """Check the site's files: every error with file, line and column; exit status 1 if there is any."""
+    settings = _settings()
+    site = _site(settings)
+    for problem in site.untranslated:
+        print(f"note: {problem}")
+    print(
+        f"{settings.site_dir}: {len(site.numbers)} numbers, {len(site.flows)} flows, {len(site.queues)} queues: "
+        f"no errors (version {site.version[:12]})"
+    )
+
+
+@app.command()
+def provision(
+    folder: Annotated[Path, typer.Argument(help="where Asterisk's configuration is written")],
+    node: Annotated[str, typer.Option(help="the node's name (systemname)")] = "callyard1",
+    sip_port: int = 5060,
+    http_port: int = 8088,
+    ami_port: int = 5038,
+    rtp_first: int = 10000,
+    rtp_last: int = 20000,
+    bind: str = "127.0.0.1",
+) -> None:
+    """Write the configuration of one Asterisk, with generated secrets, and the fail-safe."""
+    from cti.main import provision_node
+    from cti.provisioning import NodeSettings
+
+    settings = _settings()
+    site = _site(settings)
+    try:
+        made = provision_node(
+            settings,
+            site,
+            NodeSettings(
+                node=node, bind=bind, sip_port=sip_port, http_port=http_port, ami_port=ami_port,
+                agi_port=settings.agi_port, agi_host=settings.agi_host, rtp_first=rtp_first, rtp_last=rtp_last,
+                country=site.settings.country,
+            ),
+            folder,
+        )  # fmt: skip
+    except CtiError as error:
+        _fail(error)
+        return
+    print(f"{made.config}: written; AMI user {made.ami_user}, its secret in {made.directory / 'secrets.json'}")
+
+
+@app.command()
+def doctor() -> None:
+    """Examine this installation: what is wrong, and what to do; exit status 1 if something is."""
+    from cti.main import examine_installation
+
+    findings = asyncio.run(examine_installation(_settings()))
+    for finding in findings:
+        print(f"{finding.level:<7} {finding.what}" + (f"\n        → {finding.advice}" if finding.advice else ""))
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@numbers_app.command("check")
+def numbers_check(dialled: Annotated[list[str] | None, typer.Argument(help="numbers to route")] = None) -> None:
+    """Check numbers.yaml, and say which flow answers each number given."""
+    site = _site(_settings())
+    for rule in site.numbers:
+        print(f"{rule.number:<20} → {rule.flow} ({rule.language or site.settings.default_language})")
+    refused = False
+    for number in dialled or ():
+        found = site.route(number)
+        refused = refused or found is None
+        print(
+            f"{number}: " + (f"flow {found.flow}, by {found.number}" if found else "refused: no rule for this number")
+        )
+    if refused:
+        raise typer.Exit(1)
+
+
+@people_app.command("import")
+def people_import(file: Annotated[Path, typer.Argument(help="CSV: username,name,role,extension,…")]) -> None:
+    """Import people; all or nothing. Nobody gets a password by this."""
+    from cti.main import with_store
+
+    async def work() -> None:
+        async with with_store(_settings()) as (_, people, _plan):
+            result = await people.import_people(file)
+        print(f"{result.added} people added, {result.updated} changed")
+
+    _run(work)
+
+
+@people_app.command("password")
+def people_password(username: str) -> None:
+    """Set a person's password, read from the terminal or, without one, from standard input."""
+    from cti.main import with_store
+
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if sys.stdin.isatty() else input()
+
+    async def work() -> None:
+        async with with_store(_settings()) as (_, people, _plan):
+            await people.set_password(username, password)
+        print(f"password of {username} set; earlier sessions are ended")
+
+    _run(work)
+
+
+@people_app.command("add")
+def people_add(
+    username: str,
+    name: str,
+    role: Annotated[str, typer.Option(help="agent, supervisor or admin; several with ;")] = "agent",
+    extension: str = "",
+    queues: Annotated[str, typer.Option(help="queues, separated by ;")] = "",
+    skills: Annotated[str, typer.Option(help="as in billing:5;english:8")] = "",
+) -> None:
+    """Add a person. They can sign in once `callyard people password` has been run."""
+    from cti.main import with_store
+    from screenpop.people import entry_from_words
+
+    async def work() -> None:
+        async with with_store(_settings()) as (_, people, _plan):
+            await people.add(entry_from_words(username, name, role, extension, queues, skills))
+        print(f"{username} added")
+
+    _run(work)
+
+
+@customers_app.command("import")
+def customers_import(file: Annotated[Path, typer.Argument(help="CSV: id,name,company,account,…")]) -> None:
+    """Import customers; all or nothing."""
+    from cti.main import with_store
+    from screenpop.customers import import_customers
+
+    async def work() -> None:
+        async with with_store(_settings()) as (store, _, plan):
+            result = await import_customers(store, plan, file)
+        print(f"{result.added} customers added, {result.updated} changed")
+
+    _run(work)
+
+
+if __name__ == "__main__":
+    app()

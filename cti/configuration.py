@@ -1,0 +1,103 @@
+"""From the site's files and the table of people to the engine's configuration and Asterisk's provisioning values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from acd.model import AgentProfile, Configuration, QueueRules, Requirement
+from cti.errors import CtiError
+from cti.ports import PhoneRecord
+from cti.provisioning import PhoneKind, PhoneSettings, Transport, Trunk
+from ivr.settings import Queue
+from ivr.settings import Trunk as TrunkRule
+from ivr.site import Site
+
+
+class ConfigurationMismatchError(CtiError):
+    """People and site files do not fit together; the message names the person and the name that is not known."""
+
+    code = "configuration_mismatch"
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
+def engine_configuration(site: Site, profiles: Sequence[AgentProfile], seed: int) -> Configuration:
+    """The rules that the engine decides by. Raises `ConfigurationMismatchError` for a person in an unknown queue."""
+    for profile in profiles:
+        for queue in profile.queues:
+            if queue not in site.queues:
+                known = ", ".join(sorted(site.queues))
+                raise ConfigurationMismatchError(
+                    f"person {profile.id}: queue {queue!r} is not in queues.yaml; known: {known}"
+                )
+    return Configuration(
+        queues=tuple(_queue_rules(queue) for queue in site.queues.values()),
+        agents=tuple(profiles),
+        seed=seed,
+        desktop_grace_us=_us(site.settings.agents.desktop_grace_s),
+        offer_without_desktop=site.settings.agents.offer_without_desktop,
+    )
+
+
+def _queue_rules(queue: Queue) -> QueueRules:
+    return QueueRules(
+        id=queue.id,
+        title=queue.title,
+        ring_us=_us(queue.ring_s),
+        wrap_up_us=_us(queue.wrap_up_s),
+        short_abandon_us=_us(queue.short_abandon_s),
+        priority=queue.priority,
+        requirements=tuple(Requirement(skill, level) for skill, level in queue.skills.items()),
+    )
+
+
+def phone_settings(phone: PhoneRecord) -> PhoneSettings:
+    """The phone as Asterisk needs it; an address `host:port` becomes the URI of its extension there."""
+    return PhoneSettings(
+        extension=phone.extension,
+        secret=phone.secret,
+        kind=PhoneKind.WEBRTC if phone.kind == PhoneKind.WEBRTC else PhoneKind.HARD,
+        address=f"sip:{phone.extension}@{phone.address}" if phone.address else "",
+    )
+
+
+def trunks(site: Site, environment: Mapping[str, str] | None = None) -> list[Trunk]:
+    """The site's trunks for provisioning, their secrets read from where the files say."""
+    return [_trunk(rule, site, os.environ if environment is None else environment) for rule in site.trunks.values()]
+
+
+def _trunk(rule: TrunkRule, site: Site, environment: Mapping[str, str]) -> Trunk:
+    return Trunk(
+        name=rule.name,
+        host=rule.host,
+        port=rule.port,
+        transport=Transport(rule.transport),
+        match=rule.match,
+        register=rule.register_,
+        username=rule.username or "",
+        secret=_secret(rule, site, environment),
+        codecs=rule.codecs,
+        max_calls=rule.max_calls,
+        caller_id=rule.caller_id or "",
+        srtp=rule.srtp,
+        emergency=rule.emergency,
+    )
+
+
+def _secret(rule: TrunkRule, site: Site, environment: Mapping[str, str]) -> str:
+    if rule.secret is None:
+        return ""
+    if rule.secret.env is not None:
+        if rule.secret.env not in environment:
+            raise ConfigurationMismatchError(
+                f"trunk {rule.name}: its secret is expected in the environment variable {rule.secret.env}, not set"
+            )
+        return environment[rule.secret.env]
+    file = site.folder / (rule.secret.file or "")
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationMismatchError(f"trunk {rule.name}: cannot read its secret from {file}: {error}") from error

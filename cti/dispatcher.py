@@ -1,0 +1,185 @@
+"""The one owner of the engine: takes events, journals them, lets the engine decide, and hands out what it said.
+
+`submit` is synchronous and runs on the event loop: journal, decide, then facts to records, screens and sessions,
+and orders to whoever carries them out. An event that arrives while another is being handed out waits its turn, so
+that everybody sees one order. There is no lock, because there is one loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import structlog
+
+from acd.commands import Command, Fact, OfferClosed, OfferInteraction, Order, WithdrawOffer
+from acd.engine import Engine
+from acd.events import ClockReached, Event, RoutingPaused
+from acd.snapshot import Board, InteractionView, board, interaction_view
+from cti.clock import Clock
+from cti.journal import Journal
+from cti.ports import Desktops, Records
+
+log = structlog.get_logger(__name__)
+
+#: A loop that has not turned for this long was stopped (SIGSTOP, a suspended machine): what it believes is old.
+STALL_US = 5_000_000
+_FACTS = get_args(Fact)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been counted since the start."""
+
+    events: int = 0
+    offers: int = 0
+    pops_shown: int = 0
+    pop_late: int = 0
+    stalls: int = 0
+
+
+class Dispatcher:
+    """Owns engine and journal. `on_order` carries orders out; `watch` hears facts; `on_stall` reads the world again."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        clock: Clock,
+        records: Records,
+        desktops: Desktops,
+        *,
+        entries_per_segment: int = 50_000,
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._clock = clock
+        self._records = records
+        self._desktops = desktops
+        self._entries_per_segment = entries_per_segment
+        self._waiting: deque[Event] = deque()
+        self._busy = False
+        self._wake = asyncio.Event()
+        self._last_turn = clock.now()
+        self._offers: dict[str, OfferInteraction] = {}
+        self._watchers: list[Callable[[Sequence[Command], int], None]] = []
+        self.on_order: Callable[[Order], None] = lambda order: log.error("dispatcher.order_unheard", order=repr(order))
+        self.on_stall: Callable[[], None] = lambda: None
+        self.tally = Tally()
+
+    # --- what others ask -------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        return self._clock.now()
+
+    def board(self) -> Board:
+        return board(self._engine)
+
+    def interaction(self, interaction_id: str) -> InteractionView | None:
+        """The open interaction, or None when there is none of that id."""
+        return interaction_view(self._engine, interaction_id)
+
+    def open_offer(self, interaction_id: str, agent_id: str) -> OfferInteraction | None:
+        for offer in self._offers.values():
+            if offer.interaction_id == interaction_id and offer.agent_id == agent_id:
+                return offer
+        return None
+
+    def is_open(self, offer_id: str) -> bool:
+        return offer_id in self._offers
+
+    def open_offers(self) -> tuple[OfferInteraction, ...]:
+        return tuple(self._offers.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(self._engine.counts)
+
+    def watch(self, watcher: Callable[[Sequence[Command], int], None]) -> None:
+        """Hear every command, orders too, in order, on the loop; must not wait."""
+        self._watchers.append(watcher)
+
+    def restore_offers(self, offers: Sequence[OfferInteraction]) -> None:
+        """Offers that were open when the journal ended."""
+        self._offers.update({offer.offer_id: offer for offer in offers})
+
+    # --- events in -------------------------------------------------------------------------------------
+
+    def submit(self, event: Event) -> None:
+        """Journal the event, let the engine decide, hand out the commands. Raises `JournalError` if nothing may be
+        acted on because it cannot be written."""
+        self._note_stall()
+        self._waiting.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._waiting:
+                self._decide(self._waiting.popleft())
+        finally:
+            self._busy = False
+        self._wake.set()
+
+    def _note_stall(self) -> None:
+        now = self._clock.now()
+        stalled, self._last_turn = now - self._last_turn > STALL_US, now
+        if stalled:
+            # First of all, before any event that has piled up meanwhile is believed: no offers on old knowledge.
+            self.tally.stalls += 1
+            log.warning("dispatcher.stalled")
+            self._waiting.appendleft(RoutingPaused("stalled"))
+            self.on_stall()
+
+    def _decide(self, event: Event) -> None:
+        now = self._clock.now()
+        position = self._journal.append(event, now)
+        self.tally.events += 1
+        commands = self._engine.handle(event, now)
+        if commands:
+            self._hand_out(position, now, commands)
+        if self._journal.entries_in_segment >= self._entries_per_segment:
+            self._journal.begin_segment(self._engine, now)
+
+    def _hand_out(self, position: int, now: int, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if isinstance(command, OfferInteraction):
+                self._offers[command.offer_id] = command
+                self.tally.offers += 1
+            elif isinstance(command, OfferClosed):
+                self._offers.pop(command.offer_id, None)
+        facts = [command for command in commands if isinstance(command, _FACTS)]
+        if facts:
+            self._records.keep(position, facts)
+            self._desktops.publish(facts, now)
+        for watcher in self._watchers:
+            watcher(commands, now)
+        for command in commands:
+            if isinstance(command, OfferInteraction | WithdrawOffer):
+                self.on_order(command)
+
+    # --- time ------------------------------------------------------------------------------------------
+
+    async def keep_time(self, heartbeat_s: float = 1.0) -> None:
+        """Tell the engine when something is due; runs until cancelled."""
+        while True:
+            self._note_turn()
+            due = self._engine.next_due()
+            wait_s = heartbeat_s if due is None else min(heartbeat_s, max(0.0, (due - self._clock.now()) / 1e6))
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            due = self._engine.next_due()
+            if due is not None and due <= self._clock.now():
+                self.submit(ClockReached())
+
+    def _note_turn(self) -> None:
+        now = self._clock.now()
+        if now - self._last_turn > STALL_US:
+            self.submit(ClockReached())
+        self._last_turn = now

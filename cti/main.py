@@ -1,0 +1,359 @@
+"""The composition root: owns the event loop and is the only place that wires parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+
+from acd.commands import Command, OfferClosed, OfferInteraction, WithdrawOffer
+from acd.engine import Engine
+from acd.events import ConfigurationChanged, Event, RoutingPaused
+from acd.model import Reason, Stage
+from acd.snapshot import Board, InteractionView, agent_view, board, restore
+from cti.ami import AmiLink, AmiSettings
+from cti.arrivals import Arrivals
+from cti.clock import Clock
+from cti.configuration import engine_configuration, phone_settings, trunks
+from cti.dispatcher import Dispatcher
+from cti.exchange import Exchange
+from cti.failsafe import write_failsafe
+from cti.fastagi import AgiLimits, AgiServer
+from cti.gaps import GapImport
+from cti.ivr_session import SessionPorts
+from cti.journal import Journal, Segment, replay
+from cti.logs import set_up_logs
+from cti.node import Node
+from cti.provisioning import NodeSettings, Provisioned, Trunk, phone_objects, render
+from cti.recovery import Recovery
+from cti.settings import AmiNode, Settings
+from cti.sounds import SoundCache, site_sound
+from cti.story import Story
+from cti.watchdog import LoopWatchdog
+from ivr.loader import load_site
+from ivr.site import Site, texts
+from screenpop.app import create_app
+from screenpop.customers import CustomerDirectory
+from screenpop.db.migrate import migrate, revision_of
+from screenpop.db.records import Records
+from screenpop.db.store import Store
+from screenpop.live import Live
+from screenpop.numbers import NumberPlan
+from screenpop.people import People
+from screenpop.server import Server as WebServer
+from screenpop.server import listen
+from screenpop.settings import Choice, WebSettings
+
+log = structlog.get_logger(__name__)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SiteSounds:
+    """Prompts of a site: its own recordings, and texts rendered into the cache."""
+
+    def __init__(self, cache: SoundCache, site: Callable[[], Site]) -> None:
+        self._cache = cache
+        self._site = site
+
+    async def path(self, text: str, language: str) -> Path:
+        return await self._cache.path(text, language)
+
+    def recorded(self, sound: str) -> Path:
+        return site_sound(self._site().folder, sound)
+
+
+class Server:
+    """Everything that runs in one process. `run` serves until told to stop; calls stay in Asterisk when it ends."""
+
+    def __init__(self, settings: Settings, *, tell_story: Callable[[str], None] | None = None) -> None:
+        self.settings = settings
+        self.ready = asyncio.Event()
+        self.web_port = 0
+        self.agi_port = 0
+        self._tell_story = tell_story or (lambda line: None)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`. Raises for what makes serving impossible: site errors, a locked journal, no database."""
+        async with AsyncExitStack() as stack:
+            await self._open_data(stack)
+            self._open_engine(stack)
+            self._open_telephony(stack)
+            await self._serve(stack)
+
+    async def _open_data(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.site = await asyncio.to_thread(load_site, settings.site_dir)
+        await migrate(settings.database_url)
+        self._store = Store(settings.database_url)
+        stack.push_async_callback(self._store.close)
+        people = People(self._store)
+        self._profiles = await people.profiles()
+        self._phones = await people.phones()
+        self._configuration = engine_configuration(self.site, self._profiles, settings.seed)
+        self._records = await stack.enter_async_context(Records(self._store))
+        plan = NumberPlan(self.site.settings.country, frozenset(phone.extension for phone in self._phones.values()))
+        self._directory = await stack.enter_async_context(CustomerDirectory(self._store, plan, self._records))
+        self._clock = Clock()
+        self._web_settings = web_settings(settings, self.site)
+        self._live = Live(self._directory, self._web_settings)
+
+    def _open_engine(self, stack: AsyncExitStack) -> None:
+        journal = self._journal = Journal(
+            self.settings.journal_dir,
+            sync_every_s=self.settings.journal.fsync_ms / 1000,
+            keep_segments=self.settings.journal.keep_segments,
+        )
+        stack.callback(journal.close)
+        segment = journal.open()
+        engine, offers = self._rebuild(segment)
+        journal.begin_segment(engine, self._clock.now())
+        self.dispatcher = Dispatcher(engine, journal, self._clock, self._records, self._live)
+        self.dispatcher.restore_offers(offers)
+        self.dispatcher.submit(RoutingPaused("starting"))
+        if engine.configuration != self._configuration:
+            self.dispatcher.submit(ConfigurationChanged(self._configuration))
+
+    def _rebuild(self, segment: Segment | None) -> tuple[Engine, list[OfferInteraction]]:
+        """The engine as the journal left it, with the offers that were open; its facts are written once more."""
+        if segment is None:
+            return Engine(self._configuration, self._clock.now()), []
+        offers: dict[str, OfferInteraction] = {}
+        engine = restore(dict(segment.state))
+        offers.update({offer.offer_id: offer for offer in open_offers(engine)})
+        count = 0
+        for entry, engine, commands in replay(segment):  # noqa: B007  # the last engine is the result
+            if entry is None:
+                continue
+            count += 1
+            self._clock.raise_floor(entry.now)
+            follow_offers(offers, commands)
+            facts = [each for each in commands if not isinstance(each, OfferInteraction | WithdrawOffer)]
+            self._records.keep(entry.position, facts)
+        log.info("journal.replayed", segment=segment.path.name, entries=count, position=self._journal.position)
+        return engine, list(offers.values())
+
+    def _open_telephony(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        self._nodes = {ami.name: self._node(ami) for ami in settings.ami}
+        exchange = self.exchange = Exchange(
+            self.dispatcher, self._live, self._nodes, pop_wait_s=settings.pop_wait_ms / 1000
+        )
+        stack.push_async_callback(exchange.offers.close)
+        exchange.assign_phones(
+            {each.id: self._phones[each.id].extension for each in self._profiles if each.id in self._phones}
+        )
+        gaps = GapImport(self.dispatcher, settings, exchange.calls.is_alive)
+        stack.push_async_callback(gaps.close)
+        exchange.on_detached_gone = lambda change: gaps.settle(change.interaction_id, self._nodes[change.node])
+        self.recovery = Recovery(self.dispatcher, exchange, self._live.is_there, gaps.import_from, self._push_phones)
+        self.dispatcher.on_stall = self.recovery.read_again
+
+    def _node(self, ami: AmiNode) -> Node:
+        name = ami.name
+        link = AmiLink(
+            AmiSettings(node=name, host=ami.host, port=ami.port, username=ami.username, secret=ami.read_secret()),
+            on_event=lambda event: self.exchange.take(event),
+            on_up=lambda: self.recovery.read_again(),
+            on_down=lambda reason: self.recovery.link_lost(name, reason),
+        )
+        return Node(name, link)
+
+    async def _push_phones(self, node: Node) -> None:
+        for phone in self._phones.values():
+            await node.store(phone_objects(phone_settings(phone)))
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        sounds = SoundCache(settings.sounds_dir)
+        stack.push_async_callback(sounds.close)
+        story = Story(self._tell_story, self._names)
+        self.dispatcher.watch(story.watch)
+        ports = SessionPorts(
+            dispatcher=self.dispatcher,
+            directory=self._directory,
+            sounds=SiteSounds(sounds, lambda: self.site),
+            story=story,
+            dial_string=self.exchange.dial_string,
+            utc=lambda: _EPOCH + timedelta(microseconds=self._clock.now()),
+            dead_man_s=settings.limits.dead_man_s,
+            renew_every_s=settings.limits.dead_man_renew_s,
+        )
+        arrivals = Arrivals(lambda: self.site, ports, self.dispatcher, self.exchange, self.recovery.world_known)
+        agi = AgiServer(arrivals.take, limits=AgiLimits(conversations=settings.limits.agi_sessions))
+        self.agi_port = await agi.start(settings.agi_host, settings.agi_port)
+        stack.push_async_callback(agi.stop, 0.5)
+        desk = ServerDesk(self.dispatcher, self.recovery, self._nodes, self._records)
+        app = create_app(desk, self._directory, self._live, self._store, self._web_settings)
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(self.dispatcher.keep_time(), name="time"),
+                tasks.create_task(self._journal.keep_synced(), name="journal"),
+                tasks.create_task(self.recovery.run(), name="recovery"),
+                tasks.create_task(self._prepare_sounds(sounds), name="sounds"),
+                *(tasks.create_task(node.link.run(), name=f"ami {node.name}") for node in self._nodes.values()),
+            ]
+            with LoopWatchdog(asyncio.get_running_loop(), settings.limits.loop_stuck_s):
+                async with self._web(app):
+                    self.ready.set()
+                    log.info("server.ready", web_port=self.web_port, agi_port=self.agi_port)
+                    await self._stop.wait()
+            for task in running:
+                task.cancel()
+
+    def _names(self) -> dict[str, str]:
+        return {profile.id: profile.name for profile in self._profiles}
+
+    async def _prepare_sounds(self, sounds: SoundCache) -> None:
+        prompts = [(prompt.text, prompt.language) for prompt in texts(self.site) if prompt.text]
+        for error in await sounds.prepare(prompts):
+            log.error("sounds.not_rendered", error=str(error))
+
+    @contextlib.asynccontextmanager
+    async def _web(self, app: FastAPI) -> AsyncIterator[None]:
+        listening = listen(self.settings.web_host, self.settings.web_port)
+        self.web_port = listening.getsockname()[1]
+        server = WebServer(app)
+        serving = asyncio.create_task(server.serve(sockets=[listening]), name="web")
+        try:
+            await server.ready.wait()
+            yield
+        finally:
+            server.should_exit = True
+            await serving
+            listening.close()
+
+
+class ServerDesk:
+    """The routing side as screens see it (screenpop.ports.Desk)."""
+
+    def __init__(self, dispatcher: Dispatcher, recovery: Recovery, nodes: Mapping[str, Node], records: Records) -> None:
+        self._dispatcher = dispatcher
+        self._recovery = recovery
+        self._nodes = nodes
+        self._records = records
+
+    def submit(self, event: Event) -> None:
+        self._dispatcher.submit(event)
+
+    def board(self) -> Board:
+        return self._dispatcher.board()
+
+    def now(self) -> int:
+        return self._dispatcher.now()
+
+    def health(self) -> dict[str, object]:
+        why_not = list(self._recovery.why_not)
+        tally = self._dispatcher.tally
+        return {
+            "ready": not why_not,
+            "why_not": why_not,
+            "links": {name: "up" if node.link.is_up else "down" for name, node in self._nodes.items()},
+            "records_waiting": self._records.backlog,
+            "offers": tally.offers,
+            "pops_shown": tally.pops_shown,
+            "pop_late": tally.pop_late,
+            "counts": self._dispatcher.counts,
+        }
+
+
+def open_offers(engine: Engine) -> list[OfferInteraction]:
+    """The offers that are open in a restored engine."""
+    return [
+        OfferInteraction(
+            view.offer_id, view.id, view.agent_id, view.queue, view.offered_at, deadline_of(engine, view),
+            view.reason or Reason("restored", ()),
+        )
+        for view in board(engine).interactions
+        if view.stage is Stage.OFFERED
+    ]  # fmt: skip
+
+
+def deadline_of(engine: Engine, view: InteractionView) -> int:
+    agent = agent_view(engine, view.agent_id)
+    return agent.deadline if agent is not None else view.offered_at
+
+
+def follow_offers(offers: dict[str, OfferInteraction], commands: Sequence[Command]) -> None:
+    """Keep `offers` the open ones while commands go by."""
+    for command in commands:
+        if isinstance(command, OfferInteraction):
+            offers[command.offer_id] = command
+        elif isinstance(command, OfferClosed):
+            offers.pop(command.offer_id, None)
+
+
+def web_settings(settings: Settings, site: Site) -> WebSettings:
+    return WebSettings(
+        origins=settings.web_origins,
+        secure_cookie=settings.cookie_secure,
+        queue_titles={queue.id: queue.title for queue in site.queues.values()},
+        reasons=tuple(Choice(code=each.code, title=each.title) for each in site.reasons.not_ready),
+        dispositions=tuple(Choice(code=each.code, title=each.title) for each in site.reasons.dispositions),
+    )
+
+
+async def serve_until_stopped(settings: Settings, *, tell_story: Callable[[str], None] | None = None) -> None:
+    """Run a server until SIGTERM or SIGINT."""
+    set_up_logs(settings.log)
+    server = Server(settings, tell_story=tell_story)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.run()
+
+
+@contextlib.asynccontextmanager
+async def with_store(settings: Settings) -> AsyncIterator[tuple[Store, People, NumberPlan]]:
+    """The database for a command: migrated, with the people and the site's way of writing numbers."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    site = load_site(settings.site_dir)
+    await migrate(settings.database_url)
+    store = Store(settings.database_url)
+    try:
+        people = People(store)
+        phones = await people.phones()
+        yield store, people, NumberPlan(site.settings.country, frozenset(each.extension for each in phones.values()))
+    finally:
+        await store.close()
+
+
+def provision_node(settings: Settings, site: Site, node: NodeSettings, folder: Path) -> Provisioned:
+    """Render one Asterisk's configuration with the site's trunks, and the fail-safe beside it."""
+    return provision_asterisk(settings, node, trunks(site), folder)
+
+
+def provision_asterisk(settings: Settings, node: NodeSettings, lines: Sequence[Trunk], folder: Path) -> Provisioned:
+    """Render one Asterisk's configuration; AMI's secret also goes where the settings read it from."""
+    made = render(replace(node, sounds_dir=settings.sounds_dir), lines, folder)
+    write_failsafe(settings, made.directory / "agi-bin")
+    for ami in settings.ami:
+        if ami.name == node.node and ami.secret_file is not None:
+            ami.secret_file.write_text(made.ami_secret + "\n", encoding="utf-8")
+            ami.secret_file.chmod(0o600)
+    return made
+
+
+async def examine_installation(settings: Settings) -> Sequence[doctor.Finding]:
+    """The doctor's findings, the database among them."""
+
+    async def database() -> tuple[str | None, str | None]:
+        store = Store(settings.database_url)
+        try:
+            return await revision_of(store)
+        finally:
+            await store.close()
+
+    return await doctor.examine(settings, database)

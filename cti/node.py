@@ -1,0 +1,80 @@
+"""One Asterisk node as the rest of `cti` uses it: a handful of named actions over the AMI link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from cti.ami import AmiLink
+from cti.ami_events import ChannelFound, DeviceStateChanged, parse_event
+from cti.calls import VARIABLE_AGENT, VARIABLE_INTERACTION, VARIABLE_OFFER
+from cti.errors import AmiActionError, CtiError
+
+log = structlog.get_logger(__name__)
+
+#: What a resync reads from every channel, beside what Asterisk itself knows of it.
+RESYNC_VARIABLES = (VARIABLE_INTERACTION, VARIABLE_OFFER, VARIABLE_AGENT)
+_SAFE_VARIABLE = re.compile(r"[A-Za-z_]+(\([a-z]+\))?")
+
+
+class Node:
+    """Actions on one Asterisk. Each may raise the errors of `AmiLink.act`; those named `try_…` log them instead."""
+
+    def __init__(self, name: str, link: AmiLink) -> None:
+        self.name = name
+        self.link = link
+
+    async def try_hang_up(self, channel: str, cause: int = 16) -> None:
+        """Hang a channel up; one that is gone already is what was wanted."""
+        await self._try("Hangup", {"Channel": channel, "Cause": str(cause)})
+
+    async def try_cut_prompt(self, channel: str) -> None:
+        """End a running prompt at once; harmless while none runs (facts: ControlPlayback, Control stop)."""
+        await self._try("ControlPlayback", {"Channel": channel, "Control": "stop"})
+
+    async def try_set_variable(self, channel: str, name: str, value: str) -> None:
+        if not _SAFE_VARIABLE.fullmatch(name):
+            raise ValueError(f"variable name {name!r}: expected letters, underscores and at most one (argument)")
+        await self._try("Setvar", {"Channel": channel, "Variable": name, "Value": value})
+
+    async def _try(self, action: str, headers: dict[str, str]) -> None:
+        try:
+            await self.link.act(action, headers)
+        except CtiError as error:
+            log.info("node.action_failed", node=self.name, action=action, channel=headers["Channel"], error=str(error))
+
+    async def read_channels(self) -> list[ChannelFound]:
+        """Every channel with our variables and its bridge: the world as Asterisk sees it."""
+        events = await self.link.collect("Status", {"Variables": ",".join(RESYNC_VARIABLES)})
+        found = (parse_event(event) for event in events)
+        return [channel for channel in found if isinstance(channel, ChannelFound)]
+
+    async def read_device_states(self, devices: Iterable[str]) -> list[DeviceStateChanged]:
+        """The state of each device now (`PJSIP/2001`), asked one by one: a list would hold only what is cached."""
+        states = []
+        for device in devices:
+            reply = await self.link.act("Getvar", {"Variable": f"DEVICE_STATE({device})"})
+            states.append(DeviceStateChanged(self.name, None, device, reply.headers.get("Value", "INVALID")))
+        return states
+
+    async def store(self, objects: Iterable[tuple[str, str, str]]) -> None:
+        """Put (family, key, value) rows into astdb: phones become usable at once (facts: sorcery over astdb)."""
+        for family, key, value in objects:
+            await self.link.act("DBPut", {"Family": family, "Key": key, "Val": value})
+
+    async def read_family(self, family: str) -> Sequence[tuple[str, str]]:
+        """(`/family/key`, value) rows of an astdb family; none when the family does not exist."""
+        try:
+            events = await self.link.collect("DBGetTree", {"Family": family})
+        except AmiActionError:
+            return ()
+        rows = []
+        for event in events:
+            if event.name == "DBGetTreeResponse":
+                rows.append((event.require("Key"), event.headers.get("Val", "")))
+        return rows
+
+    async def delete(self, family: str, key: str) -> None:
+        await self.link.act("DBDel", {"Family": family, "Key": key})

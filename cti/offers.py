@@ -1,0 +1,96 @@
+"""Carrying offers out: the pop first, then the ring; and taking both back.
+
+The phone rings when the agent's desktop has said that the pop is shown, or after the pop wait (150 ms), whichever
+is first; a pop that was not shown by then is counted late. Who answered is not decided here: bridges say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from acd.commands import OfferInteraction, Order, WithdrawOffer
+from cti.calls import Calls
+from cti.dispatcher import Dispatcher
+from cti.ivr_session import IvrSession
+from cti.node import Node
+from cti.ports import Desktops
+
+log = structlog.get_logger(__name__)
+
+
+class Offers:
+    """Carries `OfferInteraction` and `WithdrawOffer` out. One task per offer until its ring has begun."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        calls: Calls,
+        desktops: Desktops,
+        node_of: Callable[[str], Node | None],
+        session_of: Callable[[str], IvrSession | None],
+        apply_changes: Callable[..., None],
+        *,
+        pop_wait_s: float = 0.15,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._calls = calls
+        self._desktops = desktops
+        self._node_of = node_of
+        self._session_of = session_of
+        self._apply_changes = apply_changes
+        self._pop_wait_s = pop_wait_s
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def carry_out(self, order: Order) -> None:
+        if isinstance(order, OfferInteraction):
+            self._start(self._present(order))
+        else:
+            self._withdraw(order)
+
+    def _start(self, work: asyncio.coroutines.Coroutine[object, object, None]) -> None:  # type: ignore[name-defined]
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _present(self, offer: OfferInteraction) -> None:
+        session = self._session_of(offer.interaction_id)
+        view = self._dispatcher.interaction(offer.interaction_id)
+        if view is None or session is None:
+            log.info("offer.nobody_there", offer_id=offer.offer_id)
+            return
+        session.cut_prompt()
+        shown = False
+        try:
+            async with asyncio.timeout(self._pop_wait_s):
+                shown = await self._desktops.show_offer(offer, view)
+        except TimeoutError:
+            pass
+        if shown:
+            self._dispatcher.tally.pops_shown += 1
+        else:
+            self._dispatcher.tally.pop_late += 1
+            log.warning("offer.pop_late", offer_id=offer.offer_id, agent_id=offer.agent_id)
+        if self._dispatcher.is_open(offer.offer_id):
+            session.ring(offer)
+
+    def _withdraw(self, order: WithdrawOffer) -> None:
+        session = self._session_of(order.interaction_id)
+        if session is not None:
+            session.withdraw(order.offer_id)
+        leg = self._calls.leg_channel(order.interaction_id, order.agent_id)
+        self._apply_changes(self._calls.disown_leg(order.interaction_id, order.agent_id))
+        if leg is not None:
+            self.hang_up(*leg)
+
+    def hang_up(self, node_name: str, channel: str) -> None:
+        node = self._node_of(node_name)
+        if node is not None:
+            self._start(node.try_hang_up(channel))
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
