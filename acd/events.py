@@ -22,7 +22,10 @@ class ConfigurationChanged:
 
 @dataclass(frozen=True, slots=True)
 class InteractionArrived:
-    """A customer's request reached us. `caller` is E.164, an extension, or empty when withheld."""
+    """A customer's request reached us. `caller` is E.164, an extension, or empty when withheld.
+
+    `arrived_at`: when that was, if it is told later (a gap); 0 means now.
+    """
 
     interaction_id: str
     caller: str = ""
@@ -30,6 +33,7 @@ class InteractionArrived:
     flow: str = ""
     medium: str = "voice"
     gap: bool = False
+    arrived_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ everything is walked in order.
 from __future__ import annotations
 
 from acd.floor import Floor
+from acd.moves import offer
 from acd.ranking import RankKey
 
 #: Past so many freed agents and arrived interactions a walk of the whole line is cheaper.
@@ -73,4 +74,4 @@ def _offer_to_best(floor: Floor, rank: RankKey) -> None:
     interaction = floor.interactions[rank[2]]
     agent = floor.queues[interaction.queue].best_agent(interaction.needs, floor.agents)
     if agent is not None:
-        floor.offer(interaction, agent)
+        offer(floor, interaction, agent)

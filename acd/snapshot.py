@@ -25,6 +25,7 @@ from acd.model import (
     Stage,
 )
 from acd.presence import Agent, state_reason
+from acd.showing import note_shown
 
 #: Raised with every change of the stored form; another version is refused by name.
 VERSION = 1
@@ -80,7 +81,7 @@ def restore(data: object) -> Engine:
     _verify(floor, stored)
     floor.reindex()
     floor.freed.clear()  # the dumped engine had matched them already
-    floor.note_shown()
+    note_shown(floor)
     return Engine.on(floor)
 
 

@@ -1,0 +1,340 @@
+"""The moves: what can be done to an interaction and its agent, each keeping state, indexes and facts in step.
+
+What does not belong here: which event causes which move (`acd.reactions`).
+"""
+
+from __future__ import annotations
+
+from heapq import heappush
+
+from acd.assignments import Assignment
+from acd.commands import (
+    InteractionClosed,
+    OfferClosed,
+    OfferInteraction,
+    StageChanged,
+    TalkClosed,
+    TalkOpened,
+    VisitClosed,
+    VisitOpened,
+    WithdrawOffer,
+    WrapUpClosed,
+)
+from acd.explain import explain
+from acd.floor import CLOSED_REMEMBERED, Floor
+from acd.interactions import Interaction
+from acd.model import AssignmentState, OfferOutcome, Outcome, Stage, VisitOutcome
+from acd.presence import Agent
+from acd.ranking import agent_key
+
+#: Offer outcomes after which a phone may still ring and must be stopped.
+_STILL_RINGING = (OfferOutcome.WITHDRAWN, OfferOutcome.EXPIRED, OfferOutcome.REJECTED)
+
+_ABANDONED_WAITING = (Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING)
+
+# --- the moves of an interaction -----------------------------------------------------------------------
+
+
+def place(floor: Floor, interaction: Interaction, stage: Stage, queue: str, agent_id: str) -> None:
+    """Move to a stage; the old queue's indexes are left and the new one's entered."""
+    changed = (interaction.stage, interaction.queue, interaction.agent_id) != (stage, queue, agent_id)
+    if interaction.queue != queue:
+        interaction.stage = Stage.IN_FLOW
+        floor.file(interaction)
+        interaction.queue = queue
+        floor.rank(interaction)
+    interaction.stage, interaction.agent_id = stage, agent_id
+    floor.file(interaction)
+    if changed:
+        floor.out.append(StageChanged(interaction.id, stage, queue, agent_id))
+
+
+def open_visit(floor: Floor, interaction: Interaction, queue: str) -> None:
+    """Enter a queue's line. Priority, requirements, attributes and first-asked time are already set."""
+    interaction.visits += 1
+    interaction.visit_id = f"{interaction.id}#{interaction.visits}"
+    interaction.entered_at = floor.now
+    place(floor, interaction, Stage.QUEUED, queue, "")
+    floor.out.append(
+        VisitOpened(
+            visit_id=interaction.visit_id,
+            interaction_id=interaction.id,
+            queue=queue,
+            priority=-interaction.rank[0],
+            first_asked_at=interaction.rank[1],
+            entered_at=floor.now,
+            position=floor.queues[queue].line.position(interaction.rank),
+            attributes=interaction.attributes,
+        )
+    )
+
+
+def close_visit(floor: Floor, interaction: Interaction, outcome: VisitOutcome, agent_id: str = "") -> None:
+    """Say how the visit ended; the caller of this move then places the interaction elsewhere."""
+    floor.out.append(
+        VisitClosed(
+            visit_id=interaction.visit_id,
+            interaction_id=interaction.id,
+            queue=interaction.queue,
+            outcome=outcome,
+            agent_id=agent_id,
+            entered_at=interaction.entered_at,
+            closed_at=floor.now,
+        )
+    )
+    interaction.visit_id = ""
+
+
+def close_interaction(
+    floor: Floor,
+    interaction: Interaction,
+    outcome: Outcome,
+    visit: VisitOutcome,
+    detail: str = "",
+    gap: bool = False,
+) -> None:
+    """End whatever is open (offer, visit, talk), say the one outcome, and forget the interaction."""
+    short = outcome in _ABANDONED_WAITING and _is_short(floor, interaction)
+    if interaction.stage is Stage.OFFERED:
+        close_offer(floor, interaction, OfferOutcome.WITHDRAWN, outcome.value)
+    elif interaction.stage is Stage.TALKING:
+        end_talk(floor, interaction, gap)
+    if interaction.visit_id:
+        close_visit(floor, interaction, visit)
+    interaction.stage = Stage.IN_FLOW
+    floor.file(interaction)
+    del floor.interactions[interaction.id]
+    floor.closed[interaction.id] = None
+    if len(floor.closed) > CLOSED_REMEMBERED:
+        del floor.closed[next(iter(floor.closed))]
+    floor.out.append(
+        InteractionClosed(
+            interaction_id=interaction.id,
+            outcome=outcome,
+            detail=detail,
+            short=short,
+            agent_id=interaction.served_by,
+            closed_at=floor.now,
+            gap=gap,
+        )
+    )
+
+
+def _is_short(floor: Floor, interaction: Interaction) -> bool:
+    queue = floor.queues.get(interaction.queue)
+    return queue is not None and floor.now - interaction.rank[1] < queue.rules.short_abandon_us
+
+
+# --- offers and talks ----------------------------------------------------------------------------------
+
+
+def offer(floor: Floor, interaction: Interaction, agent: Agent) -> None:
+    """Reserve the agent and have the phone rung."""
+    queue = floor.queues[interaction.queue]
+    reason = explain(queue, interaction.needs, floor.agents, agent.id)
+    interaction.offers += 1
+    interaction.offer_id = f"{interaction.id}/{interaction.offers}"
+    interaction.offered_at = floor.now
+    interaction.reason = reason
+    expires_at = floor.now + queue.rules.ring_us
+    agent.assignments.append(
+        Assignment(
+            interaction_id=interaction.id,
+            talk_id=interaction.offer_id,
+            queue=interaction.queue,
+            medium=interaction.medium,
+            state=AssignmentState.OFFERED,
+            since=floor.now,
+            deadline=expires_at,
+            wrap_up_us=queue.rules.wrap_up_us,
+        )
+    )
+    heappush(floor.due, (expires_at, "offer", agent.id, interaction.id))
+    floor.out.append(
+        OfferInteraction(
+            offer_id=interaction.offer_id,
+            interaction_id=interaction.id,
+            agent_id=agent.id,
+            queue=interaction.queue,
+            offered_at=floor.now,
+            expires_at=expires_at,
+            reason=reason,
+        )
+    )
+    place(floor, interaction, Stage.OFFERED, interaction.queue, agent.id)
+    floor.refresh(agent)
+
+
+def close_offer(floor: Floor, interaction: Interaction, outcome: OfferOutcome, detail: str = "") -> None:
+    """End the offer without a talk and free the agent; the interaction stays where it is until placed."""
+    agent = floor.agents[interaction.agent_id]
+    if outcome in _STILL_RINGING:
+        floor.out.append(WithdrawOffer(interaction.offer_id, interaction.id, agent.id, outcome))
+    _offer_closed(floor, interaction, outcome, detail)
+    interaction.offer_id, interaction.reason = "", None
+    _drop(floor, agent, interaction.id)
+
+
+def _offer_closed(floor: Floor, interaction: Interaction, outcome: OfferOutcome, detail: str = "") -> None:
+    floor.out.append(
+        OfferClosed(
+            offer_id=interaction.offer_id,
+            visit_id=interaction.visit_id,
+            interaction_id=interaction.id,
+            agent_id=interaction.agent_id,
+            queue=interaction.queue,
+            outcome=outcome,
+            detail=detail,
+            offered_at=interaction.offered_at,
+            closed_at=floor.now,
+        )
+    )
+
+
+def _drop(floor: Floor, agent: Agent, interaction_id: str) -> None:
+    agent.assignments = [held for held in agent.assignments if held.interaction_id != interaction_id]
+    floor.refresh(agent)
+
+
+def back_in_line(floor: Floor, interaction: Interaction, outcome: OfferOutcome, detail: str = "") -> Agent:
+    """End the offer; the caller stands where they stood. Returns the agent who had the offer."""
+    agent = floor.agents[interaction.agent_id]
+    close_offer(floor, interaction, outcome, detail)
+    place(floor, interaction, Stage.QUEUED, interaction.queue, "")
+    return agent
+
+
+def accept(floor: Floor, interaction: Interaction) -> None:
+    """The offer became a talk."""
+    agent = floor.agents[interaction.agent_id]
+    _offer_closed(floor, interaction, OfferOutcome.ACCEPTED)
+    for held in agent.assignments:
+        if held.interaction_id == interaction.id:
+            held.connect(floor.now)
+    _open_talk(floor, interaction, agent)
+
+
+def adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
+    """Bridges show these two talking: make it so. The agent holds nothing any more."""
+    interaction.adoptions += 1
+    interaction.offer_id = f"{interaction.id}/adopted-{interaction.adoptions}"
+    agent.assignments.append(
+        Assignment(
+            interaction_id=interaction.id,
+            talk_id=interaction.offer_id,
+            queue=interaction.queue,
+            medium=interaction.medium,
+            state=AssignmentState.CONNECTED,
+            since=floor.now,
+            deadline=0,
+            wrap_up_us=floor.wrap_up_us(interaction.queue),
+        )
+    )
+    _open_talk(floor, interaction, agent)
+
+
+def _open_talk(floor: Floor, interaction: Interaction, agent: Agent) -> None:
+    if interaction.visit_id:
+        close_visit(floor, interaction, VisitOutcome.ANSWERED, agent.id)
+    interaction.served_by, interaction.talk_started_at = agent.id, floor.now
+    floor.out.append(TalkOpened(interaction.offer_id, interaction.id, agent.id, interaction.queue, floor.now))
+    place(floor, interaction, Stage.TALKING, interaction.queue, agent.id)
+    floor.refresh(agent)
+
+
+def end_talk(floor: Floor, interaction: Interaction, gap: bool) -> None:
+    """The bridge ended: wrap-up or free. The interaction stays where it is until placed."""
+    agent = floor.agents[interaction.agent_id]
+    wrap_up_until = 0
+    for held in agent.assignments:
+        if held.interaction_id == interaction.id and held.wrap_up_us:
+            held.wrap_up(floor.now)
+            wrap_up_until = held.deadline
+    _talk_closed(floor, interaction, wrap_up_until, gap)
+    interaction.offer_id, interaction.reason = "", None
+    if wrap_up_until:
+        heappush(floor.due, (wrap_up_until, "wrap_up", agent.id, interaction.id))
+        floor.refresh(agent)
+    else:
+        agent.idle_since = floor.now
+        _drop(floor, agent, interaction.id)
+
+
+def _talk_closed(floor: Floor, interaction: Interaction, wrap_up_until: int, gap: bool) -> None:
+    floor.out.append(
+        TalkClosed(
+            talk_id=interaction.offer_id,
+            interaction_id=interaction.id,
+            agent_id=interaction.agent_id,
+            queue=interaction.queue,
+            started_at=interaction.talk_started_at,
+            ended_at=floor.now,
+            wrap_up_until=wrap_up_until,
+            gap=gap,
+        )
+    )
+
+
+def end_wrap_up(floor: Floor, agent: Agent, held: Assignment, disposition: str, note: str, timed_out: bool) -> None:
+    """The work after the call is over: the agent is idle from now."""
+    floor.out.append(
+        WrapUpClosed(
+            talk_id=held.talk_id,
+            interaction_id=held.interaction_id,
+            agent_id=agent.id,
+            disposition=disposition,
+            note=note,
+            started_at=held.since,
+            ended_at=floor.now,
+            timed_out=timed_out,
+        )
+    )
+    agent.idle_since = floor.now
+    _drop(floor, agent, held.interaction_id)
+
+
+# --- repairs (acd.invariants) --------------------------------------------------------------------------
+
+
+def refile_ready(floor: Floor, agent: Agent) -> None:
+    """Derive the agent's one word and their place in the ready lists from nothing."""
+    for queue_id in agent.profile.queues:
+        queue = floor.queues[queue_id]
+        queue.ready.discard(agent_key(agent.idle_since, agent.id))
+        if agent.ready_key is not None:
+            queue.ready.discard(agent.ready_key)
+    agent.ready_key = None
+    floor.refresh(agent)
+
+
+def refile(floor: Floor, interaction: Interaction) -> None:
+    """Put a waiting interaction back into its place; out of a queue that is not there, back to its flow."""
+    if interaction.is_waiting and interaction.queue not in floor.queues:
+        close_visit(floor, interaction, VisitOutcome.WITHDRAWN)
+        place(floor, interaction, Stage.IN_FLOW, "", "")
+    else:
+        floor.file(interaction)
+
+
+def lose_holder(floor: Floor, interaction: Interaction) -> None:
+    """Nobody holds what is said to be offered or to talk: back to its place in line, or to its flow."""
+    if interaction.stage is Stage.OFFERED:
+        withdrawn = OfferOutcome.WITHDRAWN
+        floor.out.append(WithdrawOffer(interaction.offer_id, interaction.id, interaction.agent_id, withdrawn))
+        _offer_closed(floor, interaction, withdrawn, "repaired")
+        stage, queue = Stage.QUEUED, interaction.queue
+    else:
+        _talk_closed(floor, interaction, wrap_up_until=0, gap=True)
+        stage, queue = Stage.IN_FLOW, ""
+    interaction.offer_id, interaction.reason = "", None
+    place(floor, interaction, stage, queue, "")
+
+
+def forget(floor: Floor, interaction: Interaction) -> None:
+    """Its outcome was told before: take it off the floor without a word."""
+    agent = floor.agents.get(interaction.agent_id)
+    if agent is not None:
+        _drop(floor, agent, interaction.id)
+    interaction.stage = Stage.IN_FLOW
+    floor.file(interaction)
+    del floor.interactions[interaction.id]

@@ -1,0 +1,464 @@
+"""What each event does. Late, doubled and inapplicable events change nothing and are counted as `EventName:why`.
+
+One short function per event, all in one table, so that the system reads as a list: hence more than 400 lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from acd.commands import InteractionOpened
+from acd.events import (
+    CallerLeft,
+    ClockReached,
+    ConfigurationChanged,
+    ConnectionFound,
+    DesktopChanged,
+    Event,
+    FlowEnded,
+    InteractionArrived,
+    InteractionAttached,
+    InteractionDetached,
+    InteractionQueued,
+    OfferAccepted,
+    OfferFailed,
+    OfferRejected,
+    PhoneChanged,
+    PresenceChosen,
+    QueueLeft,
+    RoutingPaused,
+    RoutingResumed,
+    TalkEnded,
+    WrapUpEnded,
+)
+from acd.floor import Floor
+from acd.interactions import (
+    Interaction,
+    outcome_when_caller_left,
+    outcome_when_flow_ended,
+    visit_outcome,
+)
+from acd.model import (
+    REASON_DESKTOP_LOST,
+    REASON_NO_ANSWER,
+    REASON_PHONE_FAILED,
+    REASON_REJECTED,
+    AgentProfile,
+    AssignmentState,
+    Desktop,
+    OfferOutcome,
+    Presence,
+    Stage,
+    VisitOutcome,
+)
+from acd.moves import (
+    accept,
+    adopt,
+    back_in_line,
+    close_interaction,
+    close_offer,
+    close_visit,
+    end_talk,
+    end_wrap_up,
+    open_visit,
+    place,
+)
+from acd.presence import Agent
+from acd.showing import show_vanished
+
+# --- who and what ----------------------------------------------------------------------------------------
+
+
+def _ignore(floor: Floor, event: Event, why: str) -> None:
+    floor.count(f"{type(event).__name__}:{why}")
+
+
+def _interaction(floor: Floor, event: Any) -> Interaction | None:
+    """The open interaction that the event names; else the event is counted."""
+    interaction = floor.interactions.get(event.interaction_id)
+    if interaction is None:
+        _ignore(floor, event, "closed" if event.interaction_id in floor.closed else "unknown")
+    return interaction
+
+
+def _agent(floor: Floor, event: Any) -> Agent | None:
+    """The agent that the event names; else the event is counted."""
+    agent = floor.agents.get(event.agent_id)
+    if agent is None:
+        _ignore(floor, event, "unknown_agent")
+    return agent
+
+
+def _offered(floor: Floor, event: OfferAccepted | OfferRejected | OfferFailed) -> Interaction | None:
+    """The interaction whose open offer the event names; else the event is counted."""
+    interaction_id, _, number = event.offer_id.rpartition("/")
+    interaction = floor.interactions.get(interaction_id)
+    if interaction is None:
+        _ignore(floor, event, "closed" if interaction_id in floor.closed else "unknown")
+        return None
+    if interaction.offer_id == event.offer_id:
+        if interaction.stage is Stage.OFFERED:
+            return interaction
+        _ignore(floor, event, "accepted_before")
+        return None
+    made = number.isdecimal() and 1 <= int(number) <= interaction.offers
+    _ignore(floor, event, "closed" if made else "unknown")
+    return None
+
+
+# --- rules -----------------------------------------------------------------------------------------------
+
+
+def _configuration_changed(floor: Floor, event: ConfigurationChanged) -> None:
+    _leave_vanished_queues(floor, {rules.id for rules in event.configuration.queues})
+    floor.configuration = event.configuration
+    profiles = {profile.id: profile for profile in event.configuration.agents}
+    for agent in floor.agents.values():
+        known = profiles.get(agent.id)
+        agent.leaving = known is None
+        agent.profile = known or AgentProfile(agent.id, agent.profile.name)
+        if known is None:
+            agent.presence, agent.presence_reason = Presence.LOGGED_OUT, ""
+    for profile in event.configuration.agents:
+        if profile.id not in floor.agents:
+            floor.add_agent(profile)
+    floor.reindex()
+    for agent in floor.agents.values():
+        floor.watch_desktop(agent)
+        floor.refresh(agent)
+    floor.touched_queues.update(floor.queues)
+    floor.rematch_all = True
+
+
+def _leave_vanished_queues(floor: Floor, kept: set[str]) -> None:
+    """Who waits in a queue that is no more goes back to the flow, which then decides."""
+    for interaction in list(floor.interactions.values()):
+        if interaction.is_waiting and interaction.queue not in kept:
+            _leave_queue(floor, interaction, VisitOutcome.WITHDRAWN)
+    for queue_id in sorted(floor.queues.keys() - kept):
+        show_vanished(floor, queue_id)
+
+
+def _paused(floor: Floor, event: RoutingPaused) -> None:
+    floor.paused = event.reason
+
+
+def _resumed(floor: Floor, event: RoutingResumed) -> None:
+    if floor.paused is None:
+        _ignore(floor, event, "not_paused")
+        return
+    floor.paused = None
+    floor.rematch_all = True
+
+
+# --- interactions ----------------------------------------------------------------------------------------
+
+
+def _arrived(floor: Floor, event: InteractionArrived) -> None:
+    if event.interaction_id in floor.interactions:
+        _ignore(floor, event, "doubled")
+        return
+    if event.interaction_id in floor.closed:
+        _ignore(floor, event, "closed")
+        return
+    arrived_at = min(event.arrived_at or floor.now, floor.now)
+    floor.interactions[event.interaction_id] = Interaction(
+        id=event.interaction_id,
+        caller=event.caller,
+        dialled=event.dialled,
+        flow=event.flow,
+        medium=event.medium,
+        arrived_at=arrived_at,
+        gap=event.gap,
+    )
+    floor.out.append(
+        InteractionOpened(
+            interaction_id=event.interaction_id,
+            caller=event.caller,
+            dialled=event.dialled,
+            flow=event.flow,
+            medium=event.medium,
+            arrived_at=arrived_at,
+            gap=event.gap,
+        )
+    )
+
+
+def _attached(floor: Floor, event: InteractionAttached) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    if interaction.attached:
+        _ignore(floor, event, "attached_before")
+        return
+    interaction.attached = True
+    floor.file(interaction)
+
+
+def _detached(floor: Floor, event: InteractionDetached) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    if not interaction.attached:
+        _ignore(floor, event, "detached_before")
+        return
+    interaction.attached = False
+    if interaction.stage is Stage.OFFERED:
+        back_in_line(floor, interaction, OfferOutcome.WITHDRAWN, "detached")
+    floor.file(interaction)
+
+
+def _queued(floor: Floor, event: InteractionQueued) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    if event.queue not in floor.queues:
+        _ignore(floor, event, "unknown_queue")
+    elif interaction.stage is Stage.TALKING:
+        _ignore(floor, event, "talking")
+    elif interaction.is_waiting and _asks_the_same(interaction, event):
+        _ignore(floor, event, "doubled")
+    else:
+        _enter_queue(floor, interaction, event)
+
+
+def _enter_queue(floor: Floor, interaction: Interaction, event: InteractionQueued) -> None:
+    if interaction.is_waiting:
+        _leave_queue(floor, interaction, VisitOutcome.WITHDRAWN)
+    if interaction.first_asked_at is None:
+        asked = floor.now if event.first_asked_at is None else event.first_asked_at
+        interaction.first_asked_at = min(asked, floor.now)
+    interaction.priority = event.priority
+    interaction.requirements = event.requirements
+    interaction.attributes = event.attributes
+    open_visit(floor, interaction, event.queue)
+
+
+def _queue_left(floor: Floor, event: QueueLeft) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    if not interaction.is_waiting:
+        _ignore(floor, event, interaction.stage.value)
+        return
+    outcome = event.outcome
+    if outcome is VisitOutcome.ANSWERED:  # only a bridge answers; the flow merely left
+        _ignore(floor, event, "answered_without_talk")
+        outcome = VisitOutcome.WITHDRAWN
+    _leave_queue(floor, interaction, outcome)
+
+
+def _leave_queue(floor: Floor, interaction: Interaction, outcome: VisitOutcome) -> None:
+    if interaction.stage is Stage.OFFERED:
+        close_offer(floor, interaction, OfferOutcome.WITHDRAWN, "queue_left")
+    close_visit(floor, interaction, outcome)
+    place(floor, interaction, Stage.IN_FLOW, "", "")
+
+
+def _caller_left(floor: Floor, event: CallerLeft) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    outcome = outcome_when_caller_left(interaction)
+    close_interaction(floor, interaction, outcome, VisitOutcome.ABANDONED, gap=event.gap)
+
+
+def _flow_ended(floor: Floor, event: FlowEnded) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    outcome = outcome_when_flow_ended(interaction, event.outcome)
+    if outcome is not event.outcome:
+        _ignore(floor, event, f"{event.outcome.value}_is_{outcome.value}")
+    close_interaction(floor, interaction, outcome, visit_outcome(outcome), event.detail)
+
+
+# --- offers and talks ------------------------------------------------------------------------------------
+
+
+def _accepted(floor: Floor, event: OfferAccepted) -> None:
+    interaction = _offered(floor, event)
+    if interaction is not None:
+        accept(floor, interaction)
+
+
+def _rejected(floor: Floor, event: OfferRejected) -> None:
+    interaction = _offered(floor, event)
+    if interaction is not None:
+        _give_back(floor, interaction, OfferOutcome.REJECTED, REASON_REJECTED, event.detail)
+
+
+def _failed(floor: Floor, event: OfferFailed) -> None:
+    interaction = _offered(floor, event)
+    if interaction is not None:
+        _give_back(floor, interaction, OfferOutcome.FAILED, REASON_PHONE_FAILED, event.detail)
+
+
+def _give_back(floor: Floor, interaction: Interaction, outcome: OfferOutcome, reason: str, detail: str) -> None:
+    """The caller keeps their place; the agent who did not take them becomes Not Ready."""
+    agent = back_in_line(floor, interaction, outcome, detail)
+    if agent.presence is Presence.READY:
+        floor.choose(agent, Presence.NOT_READY, reason)
+
+
+def _connection_found(floor: Floor, event: ConnectionFound) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    agent = _agent(floor, event)
+    if agent is None:
+        return
+    if interaction.stage is Stage.TALKING:
+        same = interaction.agent_id == agent.id
+        _ignore(floor, event, "connected_before" if same else "talking_to_another")
+    elif interaction.stage is Stage.OFFERED and interaction.agent_id == agent.id:
+        accept(floor, interaction)
+    elif any(held.state is AssignmentState.CONNECTED for held in agent.assignments):
+        _ignore(floor, event, "agent_busy")
+    else:
+        _adopt(floor, interaction, agent)
+
+
+def _adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
+    """Bridges are the truth: what else the agent holds gives way, and another agent's phone stops."""
+    if interaction.stage is Stage.OFFERED:
+        back_in_line(floor, interaction, OfferOutcome.WITHDRAWN, "adopted")
+    for held in list(agent.assignments):
+        if held.state is AssignmentState.OFFERED:
+            other = floor.interactions[held.interaction_id]
+            back_in_line(floor, other, OfferOutcome.WITHDRAWN, "adopted")
+        else:
+            end_wrap_up(floor, agent, held, "", "", timed_out=False)
+    adopt(floor, interaction, agent)
+
+
+def _talk_ended(floor: Floor, event: TalkEnded) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    if interaction.stage is not Stage.TALKING:
+        _ignore(floor, event, "not_talking")
+    elif interaction.agent_id != event.agent_id:
+        _ignore(floor, event, "other_agent")
+    else:
+        end_talk(floor, interaction, event.gap)
+        place(floor, interaction, Stage.IN_FLOW, "", "")
+
+
+def _wrap_up_ended(floor: Floor, event: WrapUpEnded) -> None:
+    agent = _agent(floor, event)
+    if agent is None:
+        return
+    held = agent.holding(event.interaction_id)
+    if held is None or held.state is not AssignmentState.WRAP_UP:
+        _ignore(floor, event, "no_wrap_up")
+        return
+    end_wrap_up(floor, agent, held, event.disposition, event.note, timed_out=False)
+
+
+# --- agents ----------------------------------------------------------------------------------------------
+
+
+def _presence_chosen(floor: Floor, event: PresenceChosen) -> None:
+    agent = _agent(floor, event)
+    if agent is None:
+        return
+    if agent.leaving:
+        _ignore(floor, event, "leaving")
+    elif (agent.presence, agent.presence_reason) == (event.presence, event.reason):
+        _ignore(floor, event, "unchanged")
+    else:
+        floor.choose(agent, event.presence, event.reason)
+        if event.presence is not Presence.READY:
+            _withdraw_from(floor, agent, event.presence.value)
+
+
+def _withdraw_from(floor: Floor, agent: Agent, detail: str) -> None:
+    for held in list(agent.assignments):
+        if held.state is AssignmentState.OFFERED:
+            interaction = floor.interactions[held.interaction_id]
+            back_in_line(floor, interaction, OfferOutcome.WITHDRAWN, detail)
+
+
+def _phone_changed(floor: Floor, event: PhoneChanged) -> None:
+    agent = _agent(floor, event)
+    if agent is None:
+        return
+    if agent.phone is event.phone:
+        _ignore(floor, event, "unchanged")
+        return
+    agent.phone = event.phone
+    floor.refresh(agent)
+
+
+def _desktop_changed(floor: Floor, event: DesktopChanged) -> None:
+    agent = _agent(floor, event)
+    if agent is None:
+        return
+    if agent.desktop is event.desktop:
+        _ignore(floor, event, "unchanged")
+        return
+    agent.desktop = event.desktop
+    floor.watch_desktop(agent)
+    floor.refresh(agent)
+    if event.desktop is Desktop.GONE and not floor.configuration.offer_without_desktop:
+        _withdraw_from(floor, agent, "desktop_gone")
+
+
+# --- time ------------------------------------------------------------------------------------------------
+
+
+def _clock_reached(floor: Floor, event: ClockReached) -> None:
+    due = floor.pop_due()
+    if due is None:
+        _ignore(floor, event, "early")
+    while due is not None:
+        _expire(floor, due[1], floor.agents[due[2]], due[3])
+        due = floor.pop_due()
+
+
+def _expire(floor: Floor, kind: str, agent: Agent, interaction_id: str) -> None:
+    if kind == "desktop":
+        floor.choose(agent, Presence.NOT_READY, REASON_DESKTOP_LOST)
+        _withdraw_from(floor, agent, REASON_DESKTOP_LOST)
+    elif kind == "offer":
+        interaction = floor.interactions[interaction_id]
+        _give_back(floor, interaction, OfferOutcome.EXPIRED, REASON_NO_ANSWER, "")
+    else:
+        held = agent.holding(interaction_id)
+        if held is not None:
+            end_wrap_up(floor, agent, held, "", "", timed_out=True)
+
+
+def _asks_the_same(interaction: Interaction, event: InteractionQueued) -> bool:
+    return (interaction.queue, interaction.priority, interaction.requirements, interaction.attributes) == (
+        event.queue,
+        event.priority,
+        event.requirements,
+        event.attributes,
+    )
+
+
+REACTIONS: dict[type, Callable[[Floor, Any], None]] = {
+    ConfigurationChanged: _configuration_changed,
+    InteractionArrived: _arrived,
+    InteractionAttached: _attached,
+    InteractionDetached: _detached,
+    InteractionQueued: _queued,
+    QueueLeft: _queue_left,
+    CallerLeft: _caller_left,
+    FlowEnded: _flow_ended,
+    OfferAccepted: _accepted,
+    OfferRejected: _rejected,
+    OfferFailed: _failed,
+    ConnectionFound: _connection_found,
+    TalkEnded: _talk_ended,
+    WrapUpEnded: _wrap_up_ended,
+    PresenceChosen: _presence_chosen,
+    PhoneChanged: _phone_changed,
+    DesktopChanged: _desktop_changed,
+    RoutingPaused: _paused,
+    RoutingResumed: _resumed,
+    ClockReached: _clock_reached,
+}

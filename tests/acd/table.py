@@ -1,0 +1,227 @@
+"""Scenario tables: reads the rows of `scenarios/*.yaml` as events, and writes commands as a supervisor says them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from acd.commands import (
+    AgentChanged,
+    AgentIntervalClosed,
+    Command,
+    InteractionClosed,
+    InteractionOpened,
+    OfferClosed,
+    OfferInteraction,
+    QueueChanged,
+    StageChanged,
+    TalkClosed,
+    TalkOpened,
+    VisitClosed,
+    VisitOpened,
+    WithdrawOffer,
+    WrapUpClosed,
+)
+from acd.engine import Engine
+from acd.events import (
+    CallerLeft,
+    ClockReached,
+    ConfigurationChanged,
+    ConnectionFound,
+    DesktopChanged,
+    Event,
+    FlowEnded,
+    InteractionArrived,
+    InteractionAttached,
+    InteractionDetached,
+    InteractionQueued,
+    OfferAccepted,
+    OfferFailed,
+    OfferRejected,
+    PhoneChanged,
+    PresenceChosen,
+    QueueLeft,
+    RoutingPaused,
+    RoutingResumed,
+    TalkEnded,
+    WrapUpEnded,
+)
+from acd.model import (
+    AgentProfile,
+    Configuration,
+    Desktop,
+    Outcome,
+    Phone,
+    Presence,
+    QueueRules,
+    Requirement,
+    VisitOutcome,
+)
+
+SECOND = 1_000_000
+START = 100 * SECOND
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The table as plain values."""
+    return dict(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+
+
+def configuration(data: dict[str, Any]) -> Configuration:
+    """`queues` (ring, wrap_up, short in seconds; priority; needs) and `agents` (queues, skills) of a table."""
+    return Configuration(
+        queues=tuple(_queue(name, rules or {}) for name, rules in data["queues"].items()),
+        agents=tuple(
+            AgentProfile(
+                name,
+                name.title(),
+                tuple(agent["queues"]),
+                tuple(agent.get("skills", {}).items()),
+            )
+            for name, agent in data["agents"].items()
+        ),
+        desktop_grace_us=60 * SECOND,
+        offer_without_desktop=bool(data.get("offer_without_desktop", False)),
+    )
+
+
+def _queue(name: str, rules: dict[str, Any]) -> QueueRules:
+    return QueueRules(
+        name,
+        ring_us=rules.get("ring", 20) * SECOND,
+        wrap_up_us=rules.get("wrap_up", 10) * SECOND,
+        short_abandon_us=rules.get("short", 5) * SECOND,
+        priority=rules.get("priority", 0),
+        requirements=tuple(Requirement(*each) for each in rules.get("needs", {}).items()),
+    )
+
+
+def run(data: dict[str, Any]) -> tuple[list[list[str]], dict[str, int]]:
+    """What the engine answers to each row, and what it counted."""
+    engine = Engine(configuration(data), START)
+    answers = []
+    for row in data["steps"]:
+        commands: list[Command] = []
+        for event in events(row):
+            commands += engine.handle(event, START + round(row["at"] * SECOND))
+        answers.append([line for line in map(told, commands) if line])
+    return answers, dict(sorted(engine.counts.items()))
+
+
+def events(row: dict[str, Any]) -> list[Event]:
+    """The events that a row's sentence means."""
+    verb, *words = row["event"].split()
+    if verb == "rules":
+        return [ConfigurationChanged(configuration(row))]
+    return _VERBS[verb](*words)
+
+
+def _queue_event(caller: str, queue: str, *options: str) -> list[Event]:
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    asked = given.pop("asked", None)
+    return [
+        InteractionQueued(
+            caller,
+            queue,
+            priority=int(given.pop("priority", 0)),
+            requirements=tuple(Requirement(skill, int(level)) for skill, level in given.items()),
+            first_asked_at=None if asked is None else START + int(asked) * SECOND,
+        )
+    ]
+
+
+def _sign_in(agent: str) -> list[Event]:
+    return [
+        PhoneChanged(agent, Phone.FREE),
+        DesktopChanged(agent, Desktop.THERE),
+        PresenceChosen(agent, Presence.READY),
+    ]
+
+
+_VERBS: dict[str, Callable[..., list[Event]]] = {
+    "sign-in": _sign_in,
+    "presence": lambda agent, presence, reason="": [PresenceChosen(agent, Presence(presence), reason)],
+    "phone": lambda agent, phone: [PhoneChanged(agent, Phone(phone))],
+    "desktop": lambda agent, desktop: [DesktopChanged(agent, Desktop(desktop))],
+    "arrive": lambda caller: [InteractionArrived(caller)],
+    "queue": _queue_event,
+    "leave-queue": lambda caller, outcome: [QueueLeft(caller, VisitOutcome(outcome))],
+    "hang-up": lambda caller: [CallerLeft(caller)],
+    "flow-ends": lambda caller, outcome: [FlowEnded(caller, Outcome(outcome))],
+    "accept": lambda offer: [OfferAccepted(offer)],
+    "reject": lambda offer: [OfferRejected(offer)],
+    "fail": lambda offer: [OfferFailed(offer)],
+    "found": lambda caller, agent: [ConnectionFound(caller, agent)],
+    "talk-ends": lambda caller, agent: [TalkEnded(caller, agent)],
+    "wrap-up-ends": lambda agent, caller, result="": [WrapUpEnded(agent, caller, result)],
+    "detach": lambda caller: [InteractionDetached(caller)],
+    "attach": lambda caller: [InteractionAttached(caller)],
+    "pause": lambda reason: [RoutingPaused(reason)],
+    "resume": lambda: [RoutingResumed()],
+    "clock": lambda: [ClockReached()],
+}
+
+
+# --- commands in words ---------------------------------------------------------------------------------------
+
+
+def told(command: Command) -> str:
+    """One command as one line; empty for what only repeats the line before it in other words."""
+    return _TOLD[type(command)](command)
+
+
+def _at(instant: int) -> str:
+    return f"{(instant - START) / SECOND:g}"
+
+
+def _closed(command: InteractionClosed) -> str:
+    short = " (short)" if command.short else ""
+    by = f" by {command.agent_id}" if command.outcome is Outcome.SERVED else ""
+    return f"{command.interaction_id} ends: {command.outcome}{by}{short}"
+
+
+def _agent(command: AgentChanged) -> str:
+    reason = f" ({command.reason})" if command.reason else ""
+    holding = f" with {command.interaction_id}" if command.interaction_id else ""
+    until = f" until {_at(command.deadline)}" if command.deadline else ""
+    return f"{command.agent_id} is {command.state}{reason}{holding}{until}"
+
+
+def _visit_closed(command: VisitClosed) -> str:
+    by = f" by {command.agent_id}" if command.agent_id else ""
+    return f"{command.interaction_id} leaves {command.queue}: {command.outcome}{by}"
+
+
+def _offer(command: OfferInteraction) -> str:
+    return f"RING {command.agent_id} for {command.offer_id} ({command.queue}) until {_at(command.expires_at)}"
+
+
+def _talk_closed(command: TalkClosed) -> str:
+    length = f"{(command.ended_at - command.started_at) / SECOND:g} s"
+    return f"{command.interaction_id} and {command.agent_id} talked {length}"
+
+
+def _wrap_up(command: WrapUpClosed) -> str:
+    how = "timed out" if command.timed_out else f"done {command.disposition}".strip()
+    return f"{command.agent_id} wraps up {command.interaction_id}: {how}"
+
+
+_TOLD: dict[type, Callable[[Any], str]] = {
+    OfferInteraction: _offer,
+    WithdrawOffer: lambda c: f"STOP ringing {c.agent_id} for {c.interaction_id}",
+    InteractionOpened: lambda c: f"{c.interaction_id} arrives",
+    InteractionClosed: _closed,
+    VisitOpened: lambda c: f"{c.interaction_id} enters {c.queue}, place {c.position}",
+    VisitClosed: _visit_closed,
+    OfferClosed: lambda c: f"offer of {c.interaction_id} to {c.agent_id}: {c.outcome}",
+    TalkOpened: lambda c: f"{c.interaction_id} and {c.agent_id} talk",
+    TalkClosed: _talk_closed,
+    WrapUpClosed: _wrap_up,
+    AgentIntervalClosed: lambda c: f"{c.agent_id} was {c.state} {_at(c.from_at)}-{_at(c.to_at)}",
+    AgentChanged: _agent,
+    QueueChanged: lambda c: f"{c.queue}: {c.waiting} waiting, {c.agents_ready} of {c.agents_signed_in} ready",
+    StageChanged: lambda c: f"{c.interaction_id} back in flow" if c.stage == "in_flow" else "",
+}

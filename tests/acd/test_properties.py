@@ -1,0 +1,355 @@
+"""Whatever happens, in whatever order, late and doubled: nobody is lost, doubled, skipped or stuck.
+
+Hypothesis drives one engine with every kind of event; `tests.acd.mirror` keeps an account of its own and makes the
+same decisions naively. At the end of each run the recorded events are played again, from the start and from a
+snapshot taken in the middle, and must give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from acd.codec import decode_event, encode_command, encode_event
+from acd.commands import Command, OfferInteraction
+from acd.engine import Engine
+from acd.events import (
+    CallerLeft,
+    ClockReached,
+    ConfigurationChanged,
+    ConnectionFound,
+    DesktopChanged,
+    Event,
+    FlowEnded,
+    InteractionArrived,
+    InteractionAttached,
+    InteractionDetached,
+    InteractionQueued,
+    OfferAccepted,
+    OfferFailed,
+    OfferRejected,
+    PhoneChanged,
+    PresenceChosen,
+    QueueLeft,
+    RoutingPaused,
+    RoutingResumed,
+    TalkEnded,
+    WrapUpEnded,
+)
+from acd.invariants import check
+from acd.model import (
+    AgentProfile,
+    Configuration,
+    Desktop,
+    Outcome,
+    Phone,
+    Presence,
+    QueueRules,
+    Requirement,
+    Stage,
+    VisitOutcome,
+)
+from acd.snapshot import board, dump, restore
+from tests.acd.mirror import Mirror
+
+START = 1_000
+
+AGENTS = ("amy", "ben", "cid", "dot")
+QUEUES = ("billing", "sales", "tech")
+PEOPLE = st.sampled_from((*AGENTS, "nobody"))
+LINES = st.sampled_from((*QUEUES, "nowhere"))
+NEEDS = st.sampled_from(((), (), (Requirement("vpn", 3),), (Requirement("french"), Requirement("vpn", 7))))
+
+QUEUE_RULES = st.builds(
+    QueueRules,
+    id=st.just(""),
+    ring_us=st.integers(1, 30),
+    wrap_up_us=st.integers(0, 20),
+    short_abandon_us=st.integers(0, 10),
+    priority=st.integers(-1, 1),
+    requirements=NEEDS,
+)
+PROFILES = st.builds(
+    AgentProfile,
+    id=st.just(""),
+    queues=st.lists(st.sampled_from(QUEUES), unique=True, max_size=3).map(tuple),
+    skills=st.sampled_from(((), (("vpn", 5),), (("french", 2), ("vpn", 9)))),
+)
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> Configuration:
+    """Some of the queues and agents, with any rules that are valid."""
+    names = draw(st.lists(st.sampled_from(QUEUES), unique=True, min_size=2).map(sorted))
+    people = draw(st.lists(st.sampled_from(AGENTS), unique=True, min_size=1).map(sorted))
+    queues = []
+    for name in names:
+        rules = draw(QUEUE_RULES)
+        queues.append(
+            QueueRules(
+                name,
+                ring_us=rules.ring_us,
+                wrap_up_us=rules.wrap_up_us,
+                short_abandon_us=rules.short_abandon_us,
+                priority=rules.priority,
+                requirements=rules.requirements,
+            )
+        )
+    agents = []
+    for name in people:
+        profile = draw(PROFILES)
+        kept = tuple(each for each in profile.queues if each in names)
+        agents.append(AgentProfile(name, name.title(), kept or tuple(names), profile.skills))
+    return Configuration(
+        tuple(queues),
+        tuple(agents),
+        desktop_grace_us=draw(st.integers(1, 40)),
+        offer_without_desktop=draw(st.booleans()),
+    )
+
+
+def told(commands: tuple[Command, ...]) -> str:
+    return json.dumps([encode_command(each) for each in commands])
+
+
+class Floor(RuleBasedStateMachine):
+    """One rule per event (several for the frequent ones); each step moves the clock by 0 to 12 µs."""
+
+    engine: Engine
+    mirror: Mirror
+    middle: dict[str, Any] | None = None
+
+    @initialize(
+        configuration=configurations(),
+        callers=st.lists(st.tuples(st.sampled_from(QUEUES), st.integers(0, 2), NEEDS), max_size=9),
+        signed_in=st.booleans(),
+        paused=st.booleans(),
+    )
+    def start(
+        self,
+        configuration: Configuration,
+        callers: list[tuple[str, int, tuple[Requirement, ...]]],
+        signed_in: bool,
+        paused: bool,
+    ) -> None:
+        """A floor with a line of callers, and agents who take them in one by one or, after a pause, all at once."""
+        self.configuration = configuration
+        self.now = START
+        self.engine = Engine(configuration, self.now)
+        self.mirror = Mirror(configuration, self.now)
+        self.record: list[tuple[dict[str, Any], int, str]] = []
+        self.arrivals = 0
+        self.calls: list[str] = ["never"]
+        self.offers: list[OfferInteraction] = []
+        for queue, priority, needs in callers:
+            self.call(queue, priority, needs, 1)
+        if paused:
+            self.do(RoutingPaused("start"))
+        for profile in reversed(configuration.agents if signed_in else ()):
+            self.sign_in(profile.id, 1)
+        if paused:
+            self.do(RoutingResumed())
+
+    def do(self, event: Event, step: int = 0) -> None:
+        self.now += step
+        answer = self.engine.handle(event, self.now)
+        self.record.append((json.loads(json.dumps(encode_event(event))), self.now, told(answer)))
+        self.offers += [each for each in answer if isinstance(each, OfferInteraction)]
+        self.mirror.follow(event, answer, self.now)
+        assert check(self.engine) == ()
+        assert not [name for name in self.engine.counts if name.startswith("violation")]
+        self._board_agrees()
+        if len(self.record) == 25:
+            self.middle = dump(self.engine)
+
+    def _board_agrees(self) -> None:
+        shown = board(self.engine)
+        assert [each.id for each in shown.interactions] == list(self.mirror.callers)
+        assert {each.id for each in shown.agents} == set(self.mirror.seats)
+        for agent in shown.agents:
+            assert agent.since == self.mirror.seats[agent.id].tile_from
+        for interaction in shown.interactions:
+            assert interaction.stage is self.mirror.callers[interaction.id].stage
+
+    def some(self, data: st.DataObject, things: list[Any]) -> Any:
+        """One of the last few; shrinks to the latest."""
+        return data.draw(st.sampled_from(things[:-13:-1]))
+
+    # --- callers --------------------------------------------------------------------------------------------
+
+    @rule(queue=st.sampled_from(QUEUES), priority=st.integers(0, 2), needs=NEEDS, step=st.integers(0, 12))
+    def call(self, queue: str, priority: int, needs: tuple[Requirement, ...], step: int) -> None:
+        self.arrivals += 1
+        self.calls.append(f"i{self.arrivals}")
+        self.do(InteractionArrived(self.calls[-1], gap=step == 12), step)
+        self.do(InteractionQueued(self.calls[-1], queue, priority, needs))
+
+    @rule(data=st.data())
+    def arrive_again(self, data: st.DataObject) -> None:
+        self.do(InteractionArrived(self.some(data, self.calls[1:] or ["i1"])))
+        if len(self.calls) == 1:
+            self.calls.append("i1")
+            self.arrivals = 1
+
+    @rule(data=st.data(), queue=LINES, asked=st.none() | st.integers(START - 50, START + 200))
+    def ask(self, data: st.DataObject, queue: str, asked: int | None) -> None:
+        self.do(InteractionQueued(self.some(data, self.calls), queue, first_asked_at=asked), 1)
+
+    @rule(data=st.data(), outcome=st.sampled_from(VisitOutcome))
+    def leave_queue(self, data: st.DataObject, outcome: VisitOutcome) -> None:
+        self.do(QueueLeft(self.some(data, self.calls), outcome), 1)
+
+    @rule(data=st.data(), gap=st.booleans())
+    def hang_up(self, data: st.DataObject, gap: bool) -> None:
+        self.do(CallerLeft(self.some(data, self.calls), gap), 1)
+
+    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
+    def flow_ends(self, data: st.DataObject, outcome: Outcome) -> None:
+        self.do(FlowEnded(self.some(data, self.calls), outcome), 1)
+
+    @rule(data=st.data())
+    def detach(self, data: st.DataObject) -> None:
+        self.do(InteractionDetached(self.some(data, self.calls)))
+
+    @rule(data=st.data())
+    def attach(self, data: st.DataObject) -> None:
+        self.do(InteractionAttached(self.some(data, self.calls)))
+
+    # --- offers and talks -----------------------------------------------------------------------------------
+
+    def offer_id(self, data: st.DataObject) -> str:
+        return str(self.some(data, [each.offer_id for each in self.offers] or ["i1/1", "nonsense"]))
+
+    @rule(data=st.data(), step=st.integers(0, 5))
+    def accept(self, data: st.DataObject, step: int) -> None:
+        self.do(OfferAccepted(self.offer_id(data)), step)
+
+    @rule(data=st.data())
+    def accept_and_end(self, data: st.DataObject) -> None:
+        offer_id = self.offer_id(data)
+        self.do(OfferAccepted(offer_id), 1)
+        for made in self.offers:
+            if made.offer_id == offer_id:
+                self.do(TalkEnded(made.interaction_id, made.agent_id), 1)
+
+    @rule(step=st.integers(0, 3), served=st.integers(1, 4))
+    def work(self, step: int, served: int) -> None:
+        """Some phones that ring are answered, and these talks and their wrap-ups end: agents take the next."""
+        for shown in [each for each in board(self.engine).interactions if each.stage is Stage.OFFERED][:served]:
+            self.do(OfferAccepted(shown.offer_id), step)
+            self.do(TalkEnded(shown.id, shown.agent_id), step)
+            self.do(WrapUpEnded(shown.agent_id, shown.id, "solved"))
+            self.do(CallerLeft(shown.id))
+
+    @rule(queue=st.sampled_from(QUEUES), calls=st.integers(1, 4), step=st.integers(1, 3))
+    def calm_hour(self, queue: str, calls: int, step: int) -> None:
+        """The line is empty, everybody is there; callers come one at a time and are served at once."""
+        for shown in board(self.engine).interactions:
+            self.do(CallerLeft(shown.id))
+        for profile in self.mirror.configuration.agents:
+            self.sign_in(profile.id, step)
+        for _ in range(calls):
+            self.call(queue, 0, (), step)
+            self.work(step, 1)
+
+    @rule(step=st.integers(0, 30), first=st.booleans())
+    def answer_all(self, step: int, first: bool) -> None:
+        """Every phone that rings is answered; later these talks end at one instant."""
+        ringing = [each for each in board(self.engine).interactions if each.stage is Stage.OFFERED]
+        for shown in ringing:
+            self.do(OfferAccepted(shown.offer_id))
+        for shown in ringing if first else reversed(ringing):
+            self.do(TalkEnded(shown.id, shown.agent_id), step if shown is ringing[0] else 0)
+
+    @rule(data=st.data())
+    def reject(self, data: st.DataObject) -> None:
+        self.do(OfferRejected(self.offer_id(data)))
+
+    @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        self.do(OfferFailed(self.offer_id(data)))
+
+    @rule(data=st.data(), agent=PEOPLE)
+    def find(self, data: st.DataObject, agent: str) -> None:
+        self.do(ConnectionFound(self.some(data, self.calls), agent), 1)
+
+    @rule(data=st.data(), agent=PEOPLE)
+    def end_talk(self, data: st.DataObject, agent: str) -> None:
+        self.do(TalkEnded(self.some(data, self.calls), agent), 1)
+
+    @rule(data=st.data(), agent=PEOPLE)
+    def end_wrap_up(self, data: st.DataObject, agent: str) -> None:
+        self.do(WrapUpEnded(agent, self.some(data, self.calls), "solved"))
+
+    # --- agents ---------------------------------------------------------------------------------------------
+
+    @rule(agent=PEOPLE, step=st.integers(0, 3))
+    def sign_in(self, agent: str, step: int) -> None:
+        self.do(PhoneChanged(agent, Phone.FREE), step)
+        self.do(DesktopChanged(agent, Desktop.THERE))
+        self.do(PresenceChosen(agent, Presence.READY))
+
+    @rule(agent=PEOPLE, presence=st.sampled_from(Presence), step=st.integers(0, 3))
+    def choose(self, agent: str, presence: Presence, step: int) -> None:
+        self.do(PresenceChosen(agent, presence, "lunch" if presence is Presence.NOT_READY else ""), step)
+
+    @rule(agent=PEOPLE, phone=st.sampled_from(Phone))
+    def phone(self, agent: str, phone: Phone) -> None:
+        self.do(PhoneChanged(agent, phone))
+
+    @rule(agent=PEOPLE, desktop=st.sampled_from(Desktop))
+    def desktop(self, agent: str, desktop: Desktop) -> None:
+        self.do(DesktopChanged(agent, desktop))
+
+    # --- the rest -------------------------------------------------------------------------------------------
+
+    @rule(step=st.integers(0, 40))
+    def clock(self, step: int) -> None:
+        self.do(ClockReached(), step)
+
+    @rule()
+    def deadline(self) -> None:
+        due = self.engine.next_due()
+        if due is not None:
+            self.do(ClockReached(), max(0, due - self.now))
+            later = self.engine.next_due()
+            assert later is None or later > self.now, "a deadline stayed"
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        self.do(RoutingPaused("link lost") if paused else RoutingResumed())
+
+    @rule(configuration=configurations())
+    def rules_change(self, configuration: Configuration) -> None:
+        self.do(ConfigurationChanged(configuration), 1)
+
+    @rule()
+    def restart(self) -> None:
+        stored = json.loads(json.dumps(dump(self.engine)))
+        self.engine = restore(stored)
+        assert dump(self.engine) == stored
+
+    def teardown(self) -> None:
+        if not hasattr(self, "engine"):
+            return
+        again = Engine(self.configuration, START)
+        later = None if self.middle is None else restore(json.loads(json.dumps(self.middle)))
+        for at, (data, now, answer) in enumerate(self.record):
+            assert told(again.handle(decode_event(data), now)) == answer
+            if later is not None and at >= 25:
+                assert told(later.handle(decode_event(data), now)) == answer
+        assert dump(again) == dump(self.engine)
+
+
+TestFloor = Floor.TestCase
+TestFloor.settings = settings(
+    max_examples=250,
+    stateful_step_count=50,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
