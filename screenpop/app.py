@@ -1,0 +1,73 @@
+"""The web side put together: REST, the WebSocket and the page in one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import APIRouter, FastAPI
+from starlette.exceptions import HTTPException
+
+from screenpop.auth import Sessions
+from screenpop.customers import CustomerDirectory
+from screenpop.db.store import Store
+from screenpop.live import Live
+from screenpop.people import People
+from screenpop.ports import Desk
+from screenpop.routes import customers, desktop, floor, health, interactions, session, statuses
+from screenpop.routes.borders import Borders
+from screenpop.routes.page import Page
+from screenpop.routes.services import Services
+from screenpop.settings import WebSettings
+
+
+def create_app(
+    desk: Desk,
+    directory: CustomerDirectory,
+    live: Live,
+    store: Store,
+    settings: WebSettings,
+    people: People | None = None,
+) -> FastAPI:
+    """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's."""
+    sessions = Sessions(store, people or People(store), desk.now, hours=settings.session_hours)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with live.open(desk, sessions):
+            yield
+
+    app = FastAPI(
+        title="Callyard",
+        version=_version(),
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # these pages load scripts from elsewhere, which the content policy forbids
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.services = Services(desk, directory, live, sessions, store, settings)
+    app.add_middleware(Borders, settings=settings)
+    statuses.install(app)
+    app.include_router(_api(), prefix="/api")
+    app.mount("/", Page(settings.web_files), name="page")
+    return app
+
+
+def _api() -> APIRouter:
+    api = APIRouter()
+    for part in (session, customers, interactions, floor, health, desktop):
+        api.include_router(part.router)
+
+    @api.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    async def nothing(rest: str) -> None:
+        raise HTTPException(404, f"there is nothing at /api/{rest[:80]}")
+
+    return api
+
+
+def _version() -> str:
+    try:
+        return version("callyard")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,324 @@
+"""Who is calling: customers found by number or account, kept for the pop until the interaction is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from screenpop.csv_file import Faults, ImportResult, Row, read_rows
+from screenpop.db import customers, history
+from screenpop.db.records import Records
+from screenpop.db.store import Store
+from screenpop.db.tables import interaction
+from screenpop.errors import InvalidRequestError, NotFoundError
+from screenpop.model import Customer, PastInteraction
+from screenpop.numbers import Caller, NumberPlan
+from screenpop.text import storable
+
+log = structlog.get_logger(__name__)
+
+MatchWord = Literal["none", "one", "several", "withheld", "unavailable"]
+#: What a flow may look a customer up by.
+FIELDS = ("number", "account", "id")
+_PAST_SHOWN = 5
+
+Find = Callable[[AsyncConnection], Awaitable[tuple[Customer, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What is known of a caller. `history`: their last interactions, or those of the number when nobody fits."""
+
+    word: MatchWord
+    caller: Caller
+    customers: tuple[Customer, ...] = ()
+    history: tuple[PastInteraction, ...] = ()
+
+    @property
+    def matches(self) -> int:
+        return len(self.customers)
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        return self.customers[0].fields() if self.word == "one" else {}
+
+
+def _word(found: tuple[Customer, ...]) -> MatchWord:
+    if not found:
+        return "none"
+    return "one" if len(found) == 1 else "several"
+
+
+class CustomerDirectory:
+    """Customers, looked up while a call goes on.
+
+    A look-up answers after at most `wait_s`, if need be with `unavailable`; the query itself goes on, and what it
+    finds late still reaches the pop. At most `at_once` look-ups run, at most `kept` results are kept (the oldest
+    go first). Use as a context: leaving ends the look-ups.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        plan: NumberPlan,
+        records: Records,
+        *,
+        wait_s: float = 1.0,
+        query_s: float = 15.0,
+        at_once: int = 64,
+        kept: int = 10_000,
+    ) -> None:
+        self._store = store
+        self.plan = plan
+        self._records = records
+        self._wait_s = wait_s
+        self._query_s = query_s
+        self._at_once = at_once
+        self._most_kept = kept
+        self._kept: OrderedDict[str, Match] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        #: Called with the interaction's id whenever its kept match has changed.
+        self.changed: Callable[[str], None] = lambda interaction_id: None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- for the call ---------------------------------------------------------------------------------
+
+    async def match_caller(self, interaction_id: str, number: str) -> Match:
+        """Find who calls from `number` (as Asterisk gave it) and keep the result for the pop."""
+        caller = self.plan.caller(storable(number))
+        if caller.kind != "number":
+            match = Match("withheld" if caller.kind == "withheld" else "none", caller)
+            self._keep(interaction_id, match)
+            self._records.keep_customer(interaction_id, "", None, "")
+            return match
+        self._keep(interaction_id, Match("unavailable", caller))
+        return await self._look(
+            interaction_id, caller, "matched", lambda connection: customers.by_number(connection, caller.number)
+        )
+
+    async def look_up(self, interaction_id: str, by: str, value: str) -> Match:
+        """Find by one of `FIELDS`; a single match replaces the kept result for the pop.
+
+        An unknown field, or a value that cannot be one, finds nobody.
+        """
+        caller = self._caller_of(interaction_id)
+        find = self._finder(by, storable(value.strip()))
+        if find is None:
+            return Match("none", caller)
+        return await self._look(interaction_id, caller, "looked_up", find)
+
+    def kept(self, interaction_id: str) -> Match | None:
+        return self._kept.get(interaction_id)
+
+    def forget(self, interaction_id: str) -> None:
+        self._kept.pop(interaction_id, None)
+
+    async def recall(self, interaction_id: str, number: str) -> None:
+        """Find again what was known of an interaction before the server started anew; `changed` tells the result."""
+        caller = self.plan.caller(storable(number))
+        if interaction_id in self._kept:
+            return
+        self._keep(interaction_id, Match("unavailable", caller))
+
+        async def find(connection: AsyncConnection) -> tuple[Customer, ...]:
+            customer_id = await connection.scalar(
+                select(interaction.c.customer_id).where(interaction.c.id == interaction_id)
+            )
+            known = await customers.by_id(connection, customer_id) if customer_id else None
+            if known is not None:
+                return (known,)
+            return await customers.by_number(connection, caller.number) if caller.number else ()
+
+        if caller.kind == "withheld":
+            self._keep(interaction_id, Match("withheld", caller))
+        await self._look(interaction_id, caller, "", find)
+
+    # --- for the agent --------------------------------------------------------------------------------
+
+    async def choose(self, interaction_id: str, customer_id: str, caller_number: str) -> Match:
+        """Say which customer an interaction is with. Raises NotFoundError when there is no such customer."""
+        async with self._store.read() as connection:
+            chosen = await customers.by_id(connection, customer_id)
+            if chosen is None:
+                raise NotFoundError(f"customer {customer_id!r}: expected one that exists")
+            past = await history.of_customer(connection, chosen.id, limit=_PAST_SHOWN, besides=interaction_id)
+        match = Match("one", self.plan.caller(caller_number), (chosen,), past)
+        self._records.keep_customer(interaction_id, match.caller.number, chosen.id, "chosen")
+        if interaction_id in self._kept:
+            self._kept[interaction_id] = match
+        return match
+
+    # --- looking --------------------------------------------------------------------------------------
+
+    def _caller_of(self, interaction_id: str) -> Caller:
+        kept = self._kept.get(interaction_id)
+        return kept.caller if kept is not None else Caller("withheld", "", "")
+
+    def _finder(self, by: str, value: str) -> Find | None:
+        if not value:
+            return None
+        match by:
+            case "number":
+                try:
+                    number = self.plan.e164(value)
+                except InvalidRequestError:
+                    return None
+                return lambda connection: customers.by_number(connection, number)
+            case "account":
+                return lambda connection: customers.by_account(connection, value)
+            case "id":
+                return lambda connection: _by_id(connection, value)
+            case _:
+                log.error("look-up by an unknown field", by=by, expected=FIELDS)
+                return None
+
+    async def _look(self, interaction_id: str, caller: Caller, how: str, find: Find) -> Match:
+        unavailable = Match("unavailable", caller)
+        if len(self._tasks) >= self._at_once:
+            log.warning("look-up refused, too many under way", interaction_id=interaction_id)
+            return unavailable
+        found: asyncio.Future[Match] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._search(interaction_id, caller, how, find, found))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            async with asyncio.timeout(self._wait_s):
+                return await asyncio.shield(found)
+        except TimeoutError:
+            log.warning("look-up takes too long", interaction_id=interaction_id, waited_s=self._wait_s)
+            return unavailable
+
+    async def _search(
+        self, interaction_id: str, caller: Caller, how: str, find: Find, found: asyncio.Future[Match]
+    ) -> None:
+        match = Match("unavailable", caller)
+        try:
+            async with asyncio.timeout(self._query_s), self._store.read() as connection:
+                people = await find(connection)
+                match = Match(_word(people), caller, people)
+                self._learn(interaction_id, match, how)
+                found.set_result(match)
+                past = await self._past(connection, interaction_id, match)
+            self._complete(interaction_id, match, past)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("look-up failed", interaction_id=interaction_id, why=f"{type(error).__name__}: {error}"[:300])
+        finally:
+            if not found.done():
+                found.set_result(match)
+
+    async def _past(
+        self, connection: AsyncConnection, interaction_id: str, match: Match
+    ) -> tuple[PastInteraction, ...]:
+        if match.word == "one":
+            customer_id = match.customers[0].id
+            return await history.of_customer(connection, customer_id, limit=_PAST_SHOWN, besides=interaction_id)
+        if not match.caller.number:
+            return ()
+        return await history.of_number(connection, match.caller.number, limit=_PAST_SHOWN, besides=interaction_id)
+
+    # --- keeping --------------------------------------------------------------------------------------
+
+    def _keep(self, interaction_id: str, match: Match) -> None:
+        self._kept[interaction_id] = match
+        while len(self._kept) > self._most_kept:
+            self._kept.popitem(last=False)
+
+    def _learn(self, interaction_id: str, match: Match, how: str) -> None:
+        if interaction_id not in self._kept or (how == "looked_up" and match.word != "one"):
+            return
+        if how == "" and match.word == "none" and match.caller.kind == "withheld":
+            return
+        self._kept[interaction_id] = match
+        if how:
+            customer_id = match.customers[0].id if match.word == "one" else None
+            self._records.keep_customer(interaction_id, match.caller.number, customer_id, how if customer_id else "")
+        self.changed(interaction_id)
+
+    def _complete(self, interaction_id: str, match: Match, past: tuple[PastInteraction, ...]) -> None:
+        # Another look-up may have replaced the match meanwhile.
+        if self._kept.get(interaction_id) is match and past:
+            self._kept[interaction_id] = replace(match, history=past)
+            self.changed(interaction_id)
+
+
+async def _by_id(connection: AsyncConnection, customer_id: str) -> tuple[Customer, ...]:
+    found = await customers.by_id(connection, customer_id)
+    return () if found is None else (found,)
+
+
+# --- import ---------------------------------------------------------------------------------------------
+
+COLUMNS = ("id", "name", "company", "account", "language", "vip", "note", "numbers")
+_YES = {"yes", "true", "1", "y"}
+_NO = {"no", "false", "0", "n", ""}
+_LONGEST = {"id": 64, "account": 64, "language": 16}
+
+
+async def import_customers(store: Store, plan: NumberPlan, path: Path) -> ImportResult:
+    """Write the customers of a CSV file with the columns `COLUMNS`; `numbers` are separated by `;`.
+
+    A customer with a known id is replaced; others stay. All or nothing: ImportFileError lists every fault.
+    """
+    faults = Faults(str(path))
+    rows = await asyncio.to_thread(read_rows, path, COLUMNS, ("id", "name"), faults)
+    records = await asyncio.to_thread(_records_of, rows, plan, faults)
+    faults.raise_if_any()
+    async with store.write() as connection:
+        added = await customers.put(store, connection, records)
+    return ImportResult(added, len(records) - added)
+
+
+def _records_of(rows: list[Row], plan: NumberPlan, faults: Faults) -> list[Customer]:
+    seen: dict[str, int] = {}
+    records = []
+    for row in rows:
+        first = seen.setdefault(row["id"], row.line)
+        if first != row.line:
+            faults.add(row.line, f"id: {row['id']!r} stands in line {first} already")
+        for column, longest in _LONGEST.items():
+            if len(row[column]) > longest:
+                faults.add(row.line, f"{column}: expected at most {longest} characters, got {len(row[column])}")
+        records.append(_record_of(row, plan, faults))
+    return records
+
+
+def _record_of(row: Row, plan: NumberPlan, faults: Faults) -> Customer:
+    numbers: dict[str, None] = {}
+    for text in row.list_of("numbers"):
+        try:
+            numbers[plan.e164(text)] = None
+        except InvalidRequestError as error:
+            faults.add(row.line, f"numbers: {error}")
+    vip = row["vip"].lower()
+    if vip not in _YES | _NO:
+        faults.add(row.line, f"vip: expected yes or no, got {row['vip'][:80]!r}")
+    return Customer(
+        id=row["id"],
+        name=row["name"],
+        company=row["company"],
+        account=row["account"],
+        language=row["language"],
+        vip=vip in _YES,
+        note=row["note"],
+        numbers=tuple(numbers),
+    )

@@ -1,0 +1,101 @@
+"""Reading and writing customer records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from screenpop.db.store import Store
+from screenpop.db.tables import customer, customer_number
+from screenpop.model import Customer
+
+#: So many records are shown where several fit; who needs more looks closer.
+MOST_FOUND = 20
+
+
+async def by_id(connection: AsyncConnection, customer_id: str) -> Customer | None:
+    found = await _find(connection, customer.c.id == customer_id)
+    return found[0] if found else None
+
+
+async def by_number(connection: AsyncConnection, number: str) -> tuple[Customer, ...]:
+    """Everybody who has this number (E.164)."""
+    owners = select(customer_number.c.customer_id).where(customer_number.c.number == number)
+    return await _find(connection, customer.c.id.in_(owners))
+
+
+async def by_account(connection: AsyncConnection, account: str) -> tuple[Customer, ...]:
+    return await _find(connection, customer.c.account == account)
+
+
+async def search(connection: AsyncConnection, words: str, number: str | None) -> tuple[Customer, ...]:
+    """Records whose name, company or account hold all `words`, or that have `number` (E.164)."""
+    holds = [customer.c.folded.contains(word, autoescape=True) for word in folded(words).split()]
+    conditions: list[ColumnElement[bool]] = []
+    if holds:
+        all_words = holds[0]
+        for condition in holds[1:]:
+            all_words = all_words & condition
+        conditions.append(all_words)
+    if number is not None:
+        owners = select(customer_number.c.customer_id).where(customer_number.c.number == number)
+        conditions.append(customer.c.id.in_(owners))
+    if not conditions:
+        return ()
+    return await _find(connection, or_(*conditions))
+
+
+async def put(store: Store, connection: AsyncConnection, records: Sequence[Customer]) -> int:
+    """Write these records, replacing those with the same ids and their numbers; return how many were new."""
+    known = await _known(connection, [record.id for record in records])
+    columns = ("id", "name", "company", "account", "language", "vip", "note")
+    rows = [
+        {**record.model_dump(include=set(columns)), "folded": folded(record.name, record.company, record.account)}
+        for record in records
+    ]
+    await store.upsert(connection, customer, ("id",), rows)
+    for some in _slices([record.id for record in records]):
+        await connection.execute(delete(customer_number).where(customer_number.c.customer_id.in_(some)))
+    numbers = [
+        {"customer_id": record.id, "number": number, "place": place}
+        for record in records
+        for place, number in enumerate(record.numbers)
+    ]
+    await store.upsert(connection, customer_number, ("customer_id", "number"), numbers)
+    return len(records) - len(known)
+
+
+def folded(*parts: str) -> str:
+    """Text for searching: case does not matter, in any alphabet."""
+    return " ".join(parts).casefold()
+
+
+async def _known(connection: AsyncConnection, ids: list[str]) -> set[str]:
+    known: set[str] = set()
+    for some in _slices(ids):
+        known.update(await connection.scalars(select(customer.c.id).where(customer.c.id.in_(some))))
+    return known
+
+
+def _slices(ids: list[str], size: int = 500) -> list[list[str]]:
+    return [ids[start : start + size] for start in range(0, len(ids), size)]
+
+
+async def _find(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[Customer, ...]:
+    columns = (customer.c[name] for name in ("id", "name", "company", "account", "language", "vip", "note"))
+    found = await connection.execute(
+        select(*columns).where(condition).order_by(customer.c.name, customer.c.id).limit(MOST_FOUND)
+    )
+    rows = found.mappings().all()
+    numbers: dict[str, list[str]] = {row["id"]: [] for row in rows}
+    if rows:
+        owned = await connection.execute(
+            select(customer_number.c.customer_id, customer_number.c.number)
+            .where(customer_number.c.customer_id.in_(list(numbers)))
+            .order_by(customer_number.c.customer_id, customer_number.c.place)
+        )
+        for owner, number in owned:
+            numbers[owner].append(number)
+    return tuple(Customer(**row, numbers=tuple(numbers[row["id"]])) for row in rows)

@@ -1,0 +1,48 @@
+"""Brings a database to the newest tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
+
+from screenpop.db.store import Store
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def migrate(url: str, revision: str = "head") -> None:
+    """Create or upgrade the tables in the database at `url`; nothing happens when they are up to date.
+
+    One process migrates at a time: SQLite by its write lock, PostgreSQL by an advisory lock.
+    """
+    store = Store(url)
+    try:
+        async with store.write() as connection:
+            await connection.run_sync(_upgrade, revision)
+    finally:
+        await store.close()
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    command.upgrade(alembic_config(connection), revision)
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's configuration without a file, for an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+async def revision_of(store: Store) -> tuple[str | None, str | None]:
+    """The revision that the database is at (None: no tables of ours), and the newest one that there is."""
+    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    async with store.read() as connection:
+        return await connection.run_sync(lambda plain: MigrationContext.configure(plain).get_current_revision()), newest

@@ -1,0 +1,118 @@
+"""The database connection: SQLite built in, PostgreSQL by address. The only place that knows which one it is."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from screenpop.errors import DatabaseAddressError
+
+#: How long one writer waits for another (a command line tool beside the server).
+BUSY_TIMEOUT_S = 5.0
+
+
+class Store:
+    """Connections to one database. `read` and `write` open a transaction; `write` commits when it is left.
+
+    On SQLite there is one writer at a time: writers of this process queue up here, those of other processes wait
+    for each other at most `BUSY_TIMEOUT_S`.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self._engine = _engine(url, pool_size)
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        self._writer = asyncio.Lock() if self.is_sqlite else None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self._engine
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        async with self._engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            if self._writer is not None:
+                await stack.enter_async_context(self._writer)
+            connection = await stack.enter_async_context(self._engine.connect())
+            await connection.execution_options(callyard_writes=True)
+            async with connection.begin():
+                yield connection
+
+    async def upsert(
+        self, connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Insert each row, or update its other columns where `keys` exist. All rows have the same columns."""
+        if not rows:
+            return
+        insert = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        changed = {name: insert.excluded[name] for name in rows[0] if name not in keys}
+        if changed:
+            statement = insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
+        else:
+            statement = insert.on_conflict_do_nothing(index_elements=list(keys))
+        await connection.execute(statement, [dict(row) for row in rows])
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _engine(url: str, pool_size: int) -> AsyncEngine:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise DatabaseAddressError(
+            "database address: expected sqlite:///FILE or postgresql://USER@HOST/NAME, got something else"
+        ) from None
+    if address.get_backend_name() == "sqlite":
+        if not address.database or address.database == ":memory:":
+            raise DatabaseAddressError(f"database address {url}: expected a file, got a database in memory")
+        engine = create_async_engine(
+            address.set(drivername="sqlite+aiosqlite"),
+            pool_size=pool_size,
+            connect_args={"timeout": BUSY_TIMEOUT_S},
+        )
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    if address.get_backend_name() == "postgresql":
+        return create_async_engine(
+            address.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5},
+        )
+    shown = address.render_as_string(hide_password=True)
+    raise DatabaseAddressError(f"database address {shown}: expected sqlite or postgresql")
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    # The driver's own BEGIN comes late and is always deferred; `_begin_sqlite` sends the right one instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer that starts as a reader cannot wait for another writer: SQLite refuses the upgrade at once.
+    writes = connection.get_execution_options().get("callyard_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+assert sqlite3.sqlite_version_info >= (3, 35), "SQLite 3.35 or newer is needed for upserts"

@@ -1,0 +1,206 @@
+"""The tables. Instants are integer microseconds UTC (`…_at`).
+
+Names of queues, skills and reasons are plain text here: the names are the site's files, who has which is data.
+Rows of `interaction`, `queue_visit`, `offer`, `talk` and `agent_interval` are written behind from facts that may
+come in any order (a replay after an outage), so all but their id may still be empty, and they point at each
+other by id without foreign keys.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# --- people ---------------------------------------------------------------------------------------------
+
+person = Table(
+    "person",
+    metadata,
+    Column("username", String(64), primary_key=True, comment="lower case; the agent id"),
+    Column("name", Text, nullable=False),
+    Column("roles", JSON, nullable=False, comment="list: agent, supervisor, admin"),
+    Column("extension", String(16), nullable=False, server_default=""),
+    Column("phone_kind", String(16), nullable=False, server_default=""),
+    Column("phone_secret", Text, nullable=False, server_default=""),
+    Column("phone_address", Text, nullable=False, server_default="", comment="static SIP address"),
+    Column("password_hash", Text, comment="argon2id; null: cannot sign in"),
+    Index(None, "extension"),
+)
+
+person_queue = Table(
+    "person_queue",
+    metadata,
+    Column("username", ForeignKey("person.username", ondelete="CASCADE"), primary_key=True),
+    Column("queue", String(64), primary_key=True),
+    Column("place", Integer, nullable=False, comment="order in which they were given"),
+)
+
+person_skill = Table(
+    "person_skill",
+    metadata,
+    Column("username", ForeignKey("person.username", ondelete="CASCADE"), primary_key=True),
+    Column("skill", String(64), primary_key=True),
+    Column("level", Integer, nullable=False),
+    CheckConstraint("level BETWEEN 1 AND 10", name="level"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("token_hash", String(64), primary_key=True, comment="SHA-256 of the cookie, hexadecimal"),
+    Column("username", ForeignKey("person.username", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("address", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("actor", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+# --- customers ------------------------------------------------------------------------------------------
+
+customer = Table(
+    "customer",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("company", Text, nullable=False, server_default=""),
+    Column("account", String(64), nullable=False, server_default="", index=True),
+    Column("language", String(16), nullable=False, server_default=""),
+    Column("vip", Boolean(create_constraint=False), nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("folded", Text, nullable=False, comment="name, company and account, case-folded, for searching"),
+)
+
+customer_number = Table(
+    "customer_number",
+    metadata,
+    Column("customer_id", ForeignKey("customer.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", String(20), primary_key=True, comment="E.164 with the plus"),
+    Column("place", Integer, nullable=False),
+    Index(None, "number"),
+)
+
+# --- what happened --------------------------------------------------------------------------------------
+
+interaction = Table(
+    "interaction",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("caller", Text),
+    Column("caller_number", String(20), comment="E.164, empty when the caller is withheld or internal"),
+    Column("dialled", Text),
+    Column("flow", Text),
+    Column("medium", String(16)),
+    Column("arrived_at", BigInteger, index=True),
+    Column("arrived_in_gap", Boolean(create_constraint=False)),
+    Column("customer_id", ForeignKey("customer.id", ondelete="SET NULL")),
+    Column("customer_how", String(16), comment="matched, looked_up or chosen"),
+    Column("outcome", String(32)),
+    Column("detail", Text),
+    Column("short", Boolean(create_constraint=False)),
+    Column("agent_id", String(64)),
+    Column("closed_at", BigInteger),
+    Column("closed_in_gap", Boolean(create_constraint=False)),
+    Index(None, "customer_id", "arrived_at"),
+    Index(None, "caller_number", "arrived_at"),
+)
+
+queue_visit = Table(
+    "queue_visit",
+    metadata,
+    Column("id", String(160), primary_key=True),
+    Column("interaction_id", String(128), index=True),
+    Column("queue", String(64)),
+    Column("priority", Integer),
+    Column("first_asked_at", BigInteger),
+    Column("entered_at", BigInteger),
+    Column("position", Integer),
+    Column("attributes", JSON, comment="list of [name, value]"),
+    Column("outcome", String(32)),
+    Column("agent_id", String(64)),
+    Column("closed_at", BigInteger),
+    Index(None, "queue", "entered_at"),
+)
+
+offer = Table(
+    "offer",
+    metadata,
+    Column("id", String(160), primary_key=True),
+    Column("visit_id", String(160)),
+    Column("interaction_id", String(128), index=True),
+    Column("agent_id", String(64)),
+    Column("queue", String(64)),
+    Column("outcome", String(32)),
+    Column("detail", Text),
+    Column("offered_at", BigInteger),
+    Column("closed_at", BigInteger),
+    Index(None, "agent_id", "offered_at"),
+)
+
+talk = Table(
+    "talk",
+    metadata,
+    Column("id", String(160), primary_key=True),
+    Column("interaction_id", String(128), index=True),
+    Column("agent_id", String(64)),
+    Column("queue", String(64)),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("wrap_up_until", BigInteger, comment="0: no wrap-up"),
+    Column("ended_in_gap", Boolean(create_constraint=False)),
+    Column("disposition", String(64)),
+    Column("note", Text),
+    Column("wrap_up_started_at", BigInteger),
+    Column("wrap_up_ended_at", BigInteger),
+    Column("wrap_up_timed_out", Boolean(create_constraint=False)),
+    Index(None, "agent_id", "started_at"),
+)
+
+agent_interval = Table(
+    "agent_interval",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("agent_id", String(64)),
+    Column("state", String(32)),
+    Column("reason", Text),
+    Column("from_at", BigInteger),
+    Column("to_at", BigInteger),
+    Index(None, "agent_id", "from_at"),
+)
+
+journal_position = Table(
+    "journal_position",
+    metadata,
+    Column("name", String(16), primary_key=True, comment="always 'records'"),
+    Column("position", BigInteger, nullable=False, comment="everything up to here is in the tables"),
+)

@@ -1,0 +1,202 @@
+"""The messages between server and desktop, as `docs/api.md` describes them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from acd.model import AgentState, Desktop, OfferOutcome, Phone, Presence
+from screenpop.customers import MatchWord
+from screenpop.model import Customer, PastInteraction, Value
+from screenpop.numbers import CallerKind
+from screenpop.settings import Choice
+
+# --- what is shown --------------------------------------------------------------------------------------
+
+WorkStage = Literal["offered", "talking", "wrap_up"]
+Pairs = tuple[tuple[str, int | str], ...]
+
+
+class Why(Value):
+    """Why this agent got the call; pairs in ranking order."""
+
+    rule: str
+    key: Pairs = ()
+    runner_up: str | None = None
+    runner_up_key: Pairs = ()
+    passed_over: tuple[tuple[str, int], ...] = ()
+
+
+class Work(Value):
+    """One interaction in an agent's hands: the pop. Instants are microseconds UTC, 0 for none.
+
+    `caller_text` is the number as a person writes it, `since` when the stage began.
+    """
+
+    interaction_id: str
+    offer_id: str
+    stage: WorkStage
+    queue: str
+    queue_title: str
+    caller: str
+    caller_text: str
+    caller_kind: CallerKind
+    dialled: str
+    flow: str
+    priority: int
+    arrived_at: int
+    first_asked_at: int
+    since: int
+    deadline: int
+    attributes: dict[str, str]
+    reason: Why | None
+    match: MatchWord
+    customer: Customer | None
+    candidates: tuple[Customer, ...]
+    history: tuple[PastInteraction, ...]
+
+
+class Me(Value):
+    id: str
+    name: str
+    extension: str
+    roles: tuple[str, ...]
+    queues: tuple[str, ...]
+
+
+class AgentNow(Value):
+    """My own state. `interaction_id` is empty and `deadline` 0 where there is none."""
+
+    state: AgentState
+    reason: str
+    since: int
+    presence: Presence
+    presence_reason: str
+    phone: Phone
+    desktop: Desktop
+    interaction_id: str
+    deadline: int
+
+
+class QueueTotals(Value):
+    queue: str
+    title: str
+    waiting: int
+    oldest_asked_at: int
+    agents_ready: int
+    agents_signed_in: int
+
+
+# --- server → desktop (`seq` and `now` are put in front when a message is sent) ---------------------------
+
+
+class SnapshotMessage(Value):
+    type: Literal["snapshot"] = "snapshot"
+    stream: str
+    me: Me
+    agent: AgentNow | None
+    work: Work | None
+    queues: tuple[QueueTotals, ...]
+    reasons: tuple[Choice, ...]
+    dispositions: tuple[Choice, ...]
+
+
+class AgentMessage(AgentNow):
+    type: Literal["agent"] = "agent"
+
+
+class OfferMessage(Value):
+    type: Literal["offer"] = "offer"
+    work: Work
+
+
+class OfferEndedMessage(Value):
+    type: Literal["offer_ended"] = "offer_ended"
+    offer_id: str
+    outcome: OfferOutcome
+    detail: str
+
+
+class WorkMessage(Value):
+    type: Literal["work"] = "work"
+    work: Work | None
+
+
+class QueuesMessage(Value):
+    type: Literal["queues"] = "queues"
+    queues: tuple[QueueTotals, ...]
+
+
+class ErrorMessage(Value):
+    type: Literal["error"] = "error"
+    code: str
+    message: str
+    reply_to: str | None
+
+
+class SignedOutMessage(Value):
+    type: Literal["signed_out"] = "signed_out"
+    reason: str
+
+
+ServerMessage = (
+    SnapshotMessage
+    | AgentMessage
+    | OfferMessage
+    | OfferEndedMessage
+    | WorkMessage
+    | QueuesMessage
+    | ErrorMessage
+    | SignedOutMessage
+)
+
+# --- desktop → server -----------------------------------------------------------------------------------
+
+_Id = Annotated[str, Field(max_length=200)]
+
+
+class DesktopMessage(BaseModel):
+    """Fields that this version does not know are ignored: a newer page may send them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str | None = Field(default=None, max_length=100)
+
+
+class Shown(DesktopMessage):
+    type: Literal["shown"]
+    offer_id: _Id
+
+
+class PresenceWish(DesktopMessage):
+    type: Literal["presence"]
+    presence: Presence
+    reason: str = Field(default="", max_length=64)
+
+
+class Reject(DesktopMessage):
+    type: Literal["reject"]
+    offer_id: _Id
+
+
+class Finish(DesktopMessage):
+    type: Literal["finish"]
+    interaction_id: _Id
+    disposition: str = Field(default="", max_length=64)
+    note: str = Field(default="", max_length=4000)
+
+
+class ChooseCustomer(DesktopMessage):
+    type: Literal["choose_customer"]
+    interaction_id: _Id
+    customer_id: str = Field(max_length=64)
+
+
+class Seen(DesktopMessage):
+    type: Literal["seen"]
+    seq: int = Field(ge=0)
+
+
+AnyDesktopMessage = Shown | PresenceWish | Reject | Finish | ChooseCustomer | Seen
+DESKTOP_MESSAGE: TypeAdapter[AnyDesktopMessage] = TypeAdapter(Annotated[AnyDesktopMessage, Field(discriminator="type")])

@@ -1,0 +1,374 @@
+"""Who works here: names, roles, phones, queues, skills and passwords."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from acd.model import AgentProfile
+from screenpop.csv_file import Faults, ImportResult, Row, read_rows
+from screenpop.db.store import Store
+from screenpop.db.tables import person, person_queue, person_skill, session
+from screenpop.errors import ImportFileError, InvalidRequestError, NotFoundError, PasswordTooWeakError
+from screenpop.model import Person, Role
+
+COLUMNS = ("username", "name", "role", "extension", "phone", "address", "queues", "skills")
+#: `sip`: a desk phone or program that registers, or stands at a static address; `webrtc`: in the browser.
+PHONE_KINDS = ("", "sip", "webrtc")
+SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 256
+MOST_PEOPLE = 10_000
+
+_USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_EXTENSION = re.compile(r"[0-9]{1,16}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ADDRESS = re.compile(r"[A-Za-z0-9.:\[\]_;=-]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPhone:
+    """A person's phone. `address` is a static SIP address, empty when the phone registers."""
+
+    extension: str
+    kind: str
+    secret: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One person as an admin writes them."""
+
+    username: str
+    name: str
+    roles: tuple[Role, ...] = (Role.AGENT,)
+    extension: str = ""
+    phone: str = ""
+    address: str = ""
+    queues: tuple[str, ...] = ()
+    skills: tuple[tuple[str, int], ...] = ()
+
+
+def username_of(text: str) -> str:
+    """The username that somebody typed, in the form in which it is kept."""
+    return text.strip().casefold()
+
+
+class People:
+    """The table of people. Phone secrets are made here, never given; passwords are kept as argon2id only."""
+
+    def __init__(self, store: Store, *, hasher: PasswordHasher | None = None) -> None:
+        self._store = store
+        self._hasher = hasher or PasswordHasher()
+        self._nobody = ""
+        # Each hash takes a core for a tenth of a second and 64 MiB.
+        self._hashing = asyncio.Semaphore(2)
+
+    # --- who there is ---------------------------------------------------------------------------------
+
+    async def find(self, username: str) -> Person | None:
+        async with self._store.read() as connection:
+            found = await _people(connection, person.c.username == username)
+        return found[0] if found else None
+
+    async def everybody(self) -> list[Person]:
+        """All people, by username."""
+        async with self._store.read() as connection:
+            return await _people(connection, None)
+
+    async def profiles(self) -> Sequence[AgentProfile]:
+        """Everybody with the role agent, as the engine knows them."""
+        return [
+            AgentProfile(id=each.username, name=each.name, queues=each.queues, skills=each.skills)
+            for each in await self.everybody()
+            if Role.AGENT in each.roles
+        ]
+
+    async def phones(self) -> Mapping[str, PersonPhone]:
+        """Agent id → phone, for everybody who has an extension."""
+        columns = (person.c.username, person.c.extension, person.c.phone_kind, person.c.phone_secret)
+        async with self._store.read() as connection:
+            found = await connection.execute(
+                select(*columns, person.c.phone_address).where(person.c.extension != "").order_by(person.c.username)
+            )
+            return {
+                row.username: PersonPhone(row.extension, row.phone_kind, row.phone_secret, row.phone_address)
+                for row in found
+            }
+
+    # --- changing -------------------------------------------------------------------------------------
+
+    async def add(self, entry: Entry) -> None:
+        """Add a person, who cannot sign in until they have a password.
+
+        Raises ImportFileError, with a line for each fault, when the entry cannot be or the name is taken.
+        """
+        faults = Faults("people")
+        _check(entry, 1, faults)
+        faults.raise_if_any()
+        async with self._store.write() as connection:
+            if await _known(connection, [entry.username]):
+                raise InvalidRequestError(f"username {entry.username!r}: expected a new one, this one is taken")
+            await self._check_extensions(connection, [(1, entry)], faults)
+            faults.raise_if_any()
+            await self._put(connection, [entry])
+
+    async def import_people(self, path: Path) -> ImportResult:
+        """Write the people of a CSV file with the columns `COLUMNS`; queues and skills are separated by `;`.
+
+        A person with a known username is changed, keeping password and phone secret; others stay. All or
+        nothing: ImportFileError lists every fault.
+        """
+        faults = Faults(str(path))
+        rows = await asyncio.to_thread(read_rows, path, COLUMNS, ("username", "name"), faults)
+        entries = [(row.line, _entry_of(row, faults)) for row in rows]
+        _check_doubles(entries, faults)
+        faults.raise_if_any()
+        async with self._store.write() as connection:
+            await self._check_extensions(connection, entries, faults)
+            faults.raise_if_any()
+            known = await _known(connection, [entry.username for _, entry in entries])
+            await self._put(connection, [entry for _, entry in entries])
+        return ImportResult(len(entries) - len(known), len(known))
+
+    async def set_password(self, username: str, password: str) -> None:
+        """Set a password and end the person's sessions.
+
+        Raises NotFoundError for an unknown name and PasswordTooWeakError for one shorter than
+        `SHORTEST_PASSWORD` or longer than `LONGEST_PASSWORD` characters.
+        """
+        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+            raise PasswordTooWeakError(
+                f"password: expected {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, got {len(password)}"
+            )
+        hashed = await self._hash(password)
+        async with self._store.write() as connection:
+            changed = await connection.execute(
+                update(person).where(person.c.username == username).values(password_hash=hashed)
+            )
+            if changed.rowcount == 0:
+                raise NotFoundError(f"username {username!r}: expected one that exists")
+            await connection.execute(delete(session).where(session.c.username == username))
+
+    async def check_password(self, username: str, password: str) -> Person | None:
+        """The person whose password this is, or None. Takes as long for an unknown name as for a known one."""
+        async with self._store.read() as connection:
+            hashed = await connection.scalar(select(person.c.password_hash).where(person.c.username == username))
+        fits = await self._verify(hashed, password)
+        if hashed is None or not fits:
+            return None
+        if self._hasher.check_needs_rehash(hashed):
+            await self._strengthen(username, hashed, password)
+        return await self.find(username)
+
+    # --- passwords ------------------------------------------------------------------------------------
+
+    async def _hash(self, password: str) -> str:
+        async with self._hashing:
+            return await asyncio.to_thread(self._hasher.hash, password.encode("utf-8", "replace"))
+
+    async def _verify(self, hashed: str | None, password: str) -> bool:
+        if not self._nobody:
+            self._nobody = await self._hash(secrets.token_urlsafe(32))
+        async with self._hashing:
+            try:
+                return await asyncio.to_thread(
+                    self._hasher.verify, hashed or self._nobody, password.encode("utf-8", "replace")
+                )
+            except (VerificationError, InvalidHashError):
+                return False
+
+    async def _strengthen(self, username: str, old: str, password: str) -> None:
+        hashed = await self._hash(password)
+        async with self._store.write() as connection:
+            unchanged = (person.c.username == username) & (person.c.password_hash == old)
+            await connection.execute(update(person).where(unchanged).values(password_hash=hashed))
+
+    # --- writing --------------------------------------------------------------------------------------
+
+    async def _check_extensions(
+        self, connection: AsyncConnection, entries: Sequence[tuple[int, Entry]], faults: Faults
+    ) -> None:
+        found = await connection.execute(select(person.c.username, person.c.extension).where(person.c.extension != ""))
+        changing = {entry.username for _, entry in entries}
+        owners = {row.extension: row.username for row in found if row.username not in changing}
+        for line, entry in entries:
+            if not entry.extension:
+                continue
+            owner = owners.setdefault(entry.extension, entry.username)
+            if owner != entry.username:
+                faults.add(line, f"extension: {entry.extension} belongs to {owner} already")
+
+    async def _put(self, connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+        usernames = [entry.username for entry in entries]
+        found = await connection.execute(
+            select(person.c.username, person.c.phone_secret).where(person.c.username.in_(usernames))
+        )
+        known: dict[str, str] = {row.username: row.phone_secret for row in found}
+        rows = [_row(entry, known.get(entry.username) or secrets.token_urlsafe(18)) for entry in entries]
+        await self._store.upsert(connection, person, ("username",), rows)
+        await connection.execute(delete(person_queue).where(person_queue.c.username.in_(usernames)))
+        await connection.execute(delete(person_skill).where(person_skill.c.username.in_(usernames)))
+        queues = [
+            {"username": entry.username, "queue": queue, "place": place}
+            for entry in entries
+            for place, queue in enumerate(entry.queues)
+        ]
+        skills = [
+            {"username": entry.username, "skill": skill, "level": level}
+            for entry in entries
+            for skill, level in entry.skills
+        ]
+        await self._store.upsert(connection, person_queue, ("username", "queue"), queues)
+        await self._store.upsert(connection, person_skill, ("username", "skill"), skills)
+
+
+def _row(entry: Entry, secret: str) -> dict[str, Any]:
+    return {
+        "username": entry.username,
+        "name": entry.name,
+        "roles": [str(role) for role in entry.roles],
+        "extension": entry.extension,
+        "phone_kind": entry.phone,
+        "phone_secret": secret if entry.extension else "",
+        "phone_address": entry.address,
+    }
+
+
+async def _known(connection: AsyncConnection, usernames: list[str]) -> set[str]:
+    return set(await connection.scalars(select(person.c.username).where(person.c.username.in_(usernames))))
+
+
+async def _people(connection: AsyncConnection, condition: Any) -> list[Person]:
+    chosen = select(person.c.username, person.c.name, person.c.roles, person.c.extension).order_by(person.c.username)
+    queues = select(person_queue.c.username, person_queue.c.queue).order_by(person_queue.c.place)
+    skills = select(person_skill.c.username, person_skill.c.skill, person_skill.c.level).order_by(person_skill.c.skill)
+    if condition is not None:
+        whose = select(person.c.username).where(condition)
+        chosen = chosen.where(condition)
+        queues = queues.where(person_queue.c.username.in_(whose))
+        skills = skills.where(person_skill.c.username.in_(whose))
+    rows = (await connection.execute(chosen)).all()
+    queues_of: dict[str, list[str]] = {row.username: [] for row in rows}
+    skills_of: dict[str, list[tuple[str, int]]] = {row.username: [] for row in rows}
+    for username, queue in await connection.execute(queues):
+        queues_of[username].append(queue)
+    for username, skill, level in await connection.execute(skills):
+        skills_of[username].append((skill, level))
+    return [
+        Person(
+            username=row.username,
+            name=row.name,
+            roles=tuple(Role(role) for role in row.roles),
+            extension=row.extension,
+            queues=tuple(queues_of[row.username]),
+            skills=tuple(skills_of[row.username]),
+        )
+        for row in rows
+    ]
+
+
+# --- reading entries ------------------------------------------------------------------------------------
+
+
+def _entry_of(row: Row, faults: Faults) -> Entry:
+    entry = Entry(
+        username=username_of(row["username"]),
+        name=row["name"],
+        roles=_roles_of(row, faults),
+        extension=row["extension"],
+        phone=row["phone"].lower(),
+        address=row["address"],
+        queues=tuple(dict.fromkeys(row.list_of("queues"))),
+        skills=_skills_of(row, faults),
+    )
+    _check(entry, row.line, faults)
+    return entry
+
+
+def _roles_of(row: Row, faults: Faults) -> tuple[Role, ...]:
+    known = {str(role): role for role in Role}
+    roles = []
+    for word in row.list_of("role") or ["agent"]:
+        if word.lower() in known:
+            roles.append(known[word.lower()])
+        else:
+            faults.add(row.line, f"role: expected {', '.join(known)}, got {word[:80]!r}")
+    return tuple(dict.fromkeys(roles))
+
+
+def _skills_of(row: Row, faults: Faults) -> tuple[tuple[str, int], ...]:
+    skills: dict[str, int] = {}
+    for part in row.list_of("skills"):
+        skill, colon, level = (piece.strip() for piece in part.partition(":"))
+        if not colon or not level.isascii() or not level.isdigit():
+            faults.add(row.line, f"skills: expected skill:level like billing:5, got {part[:80]!r}")
+        elif skill in skills:
+            faults.add(row.line, f"skills: {skill!r} stands there twice")
+        else:
+            skills[skill] = int(level[:9])
+    return tuple(skills.items())
+
+
+def _check(entry: Entry, line: int, faults: Faults) -> None:
+    if not _USERNAME.fullmatch(entry.username):
+        faults.add(line, f"username: expected letters a–z, digits, . _ -, at most 64, got {entry.username[:80]!r}")
+    if not entry.name.strip() or len(entry.name) > 200:
+        faults.add(line, f"name: expected 1 to 200 characters, got {len(entry.name)}")
+    if entry.extension and not _EXTENSION.fullmatch(entry.extension):
+        faults.add(line, f"extension: expected at most 16 digits, got {entry.extension[:80]!r}")
+    if entry.phone not in PHONE_KINDS:
+        faults.add(line, f"phone: expected {' or '.join(PHONE_KINDS[1:])}, got {entry.phone[:80]!r}")
+    if entry.address and not _ADDRESS.fullmatch(entry.address):
+        faults.add(line, f"address: expected a SIP address like 192.0.2.7:5060, got {entry.address[:80]!r}")
+    if (entry.phone or entry.address) and not entry.extension:
+        faults.add(line, "extension: expected one for a person with a phone, got nothing")
+    for queue in entry.queues:
+        if not _WORD.fullmatch(queue):
+            faults.add(line, f"queues: expected names of queues, got {queue[:80]!r}")
+    for skill, level in entry.skills:
+        if not _WORD.fullmatch(skill):
+            faults.add(line, f"skills: expected names of skills, got {skill[:80]!r}")
+        if not 1 <= level <= 10:
+            faults.add(line, f"skills: {skill}: expected a level from 1 to 10, got {level}")
+
+
+def _check_doubles(entries: Sequence[tuple[int, Entry]], faults: Faults) -> None:
+    if len(entries) > MOST_PEOPLE:
+        faults.add(entries[MOST_PEOPLE][0], f"expected at most {MOST_PEOPLE} people, got {len(entries)}")
+    seen: dict[str, int] = {}
+    for line, entry in entries:
+        first = seen.setdefault(entry.username, line)
+        if first != line:
+            faults.add(line, f"username: {entry.username!r} stands in line {first} already")
+
+
+__all__ = [
+    "COLUMNS",
+    "PHONE_KINDS",
+    "Entry",
+    "ImportFileError",
+    "ImportResult",
+    "People",
+    "PersonPhone",
+    "username_of",
+]
+
+
+def entry_from_words(username: str, name: str, role: str, extension: str, queues: str, skills: str) -> Entry:
+    """An entry from words as a row of the import file has them. Raises ImportFileError with every fault."""
+    faults = Faults("command line")
+    words = {"username": username, "name": name, "role": role, "extension": extension, "phone": "", "address": ""}
+    entry = _entry_of(Row(1, {**words, "queues": queues, "skills": skills}), faults)
+    faults.raise_if_any()
+    return entry

@@ -1,0 +1,55 @@
+"""Whether the server is well; asked by machines, without signing in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Response
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from screenpop.routes.services import Services, WithServices
+
+log = structlog.get_logger(__name__)
+router = APIRouter(tags=["health"])
+
+_DATABASE_S = 2.0
+# Anybody may ask: one question to the database at a time answers all who ask meanwhile.
+_asking: dict[int, asyncio.Task[bool]] = {}
+
+
+@router.get("/health", summary="live, ready, why not; 503 when not ready")
+async def health(response: Response, services: WithServices) -> dict[str, Any]:
+    state = services.desk.health()
+    why_not = [str(word) for word in _list(state.get("why_not"))]
+    if not await _database_answers(services):
+        why_not.append("database")
+    ready = bool(state.get("ready")) and not why_not
+    if not ready:
+        response.status_code = 503
+    return {**state, "live": True, "ready": ready, "why_not": why_not, "desktops": services.live.connected}
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+async def _database_answers(services: Services) -> bool:
+    key = id(services.store)
+    task = _asking.get(key)
+    if task is None:
+        task = _asking[key] = asyncio.create_task(_ask(services))
+        task.add_done_callback(lambda _done: _asking.pop(key, None))
+    return await asyncio.shield(task)
+
+
+async def _ask(services: Services) -> bool:
+    try:
+        async with asyncio.timeout(_DATABASE_S), services.store.read() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        log.warning("database does not answer", why=f"{type(error).__name__}: {error}"[:300])
+        return False
+    return True

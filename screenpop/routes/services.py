@@ -1,0 +1,40 @@
+"""What every route works with, and how it learns who is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from screenpop.auth import COOKIE, Session, Sessions
+from screenpop.customers import CustomerDirectory
+from screenpop.db.store import Store
+from screenpop.live import Live
+from screenpop.ports import Desk
+from screenpop.settings import WebSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    desk: Desk
+    directory: CustomerDirectory
+    live: Live
+    sessions: Sessions
+    store: Store
+    settings: WebSettings
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
+    return services
+
+
+async def session_of(connection: HTTPConnection) -> Session:
+    """Who asks. Raises NotSignedInError."""
+    return await services_of(connection).sessions.find(connection.cookies.get(COOKIE, ""))
+
+
+WithServices = Annotated[Services, Depends(services_of)]
+SignedIn = Annotated[Session, Depends(session_of)]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from screenpop.db.migrate import migrate
+from screenpop.db.store import Store
+from screenpop.db.tables import metadata
+from screenpop.errors import DatabaseAddressError
+
+
+async def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+    async with store.read() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrating_again_changes_nothing(url: str, store: Store) -> None:
+    async with store.write() as connection:
+        await connection.execute(text("INSERT INTO customer (id, name, vip, folded) VALUES ('c1', 'A', true, 'a')"))
+    await migrate(url)
+    async with store.read() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM customer")) == 1
+
+
+async def test_a_failed_migration_leaves_nothing_behind(url: str) -> None:
+    with pytest.raises(Exception, match="no_such_revision"):
+        await migrate(url, "no_such_revision")
+    await migrate(url)
+
+
+async def test_sqlite_is_set_up_for_a_server(sqlite_store: Store) -> None:
+    async with sqlite_store.read() as connection:
+        for pragma, expected in (("journal_mode", "wal"), ("synchronous", 1), ("foreign_keys", 1)):
+            assert await connection.scalar(text(f"PRAGMA {pragma}")) == expected
+
+
+@pytest.mark.parametrize("address", ["mysql://root@localhost/x", "sqlite://", "sqlite:///:memory:", "nonsense"])
+def test_other_addresses_are_refused(address: str) -> None:
+    with pytest.raises(DatabaseAddressError, match="expected"):
+        Store(address)
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    with pytest.raises(DatabaseAddressError) as refused:
+        Store("mysql://root:geheim@localhost/x")
+    assert "geheim" not in str(refused.value)
+
+
+async def test_a_folder_that_is_missing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="unable to open"):
+        await migrate(f"sqlite:///{tmp_path / 'none' / 'callyard.db'}")
