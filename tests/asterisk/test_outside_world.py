@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from lab.caller import Caller, CallRecord, Identity, Press, StayOn, Step, Talk, 
 from lab.phone import Behaviour, Phone
 from lab.sip import SipEndpoint
 from lab.sip_message import Credentials
+from lab.sipp import SippCaller, agents, callers
 from tests.asterisk.conftest import Switch
 
 pytestmark = pytest.mark.asterisk
@@ -244,4 +246,42 @@ async def test_a_port_scan_and_junk_beside_a_call_change_nothing(world: World) -
 
     record = await world.call(script)
     assert (record.ended_by, record.status) == ("remote", 200)
-    assert sum(world.server.refused.values()) == 4
+    async with asyncio.timeout(6):
+        while world.server.refused.total() < 4:  # noqa: ASYNC110 - a turn of the loop, no clock
+            await asyncio.sleep(0)
+    assert world.server.refused == {"closed": 2, "large": 1, "malformed": 1}
+
+
+async def test_many_callers_are_answered_in_the_order_of_the_server(switch: Switch, tmp_path: Path) -> None:
+    """SIPp on both sides, one agent: whoever is offered first is answered first, and nobody is lost."""
+    turn = asyncio.Lock()
+    served: list[str] = []
+
+    async def on_call(call: AgiConversation) -> None:
+        await call.answer()
+        await call.execute("StartMusicOnHold", "default")
+        async with turn:
+            served.append(call.env["agi_callerid"])
+            await call.gosub("callyard-dial", "s", 1, "PJSIP/2001", "20", OFFER, "maria")
+            assert (await call.get_variable("CALLYARD_RESULT") or "").startswith(f"{OFFER}|ANSWER|16|")
+        await call.set_variable("CALLYARD_SEEN", "1")
+        await call.set_variable("CALLYARD_DONE", "1")
+
+    calls = [SippCaller(f"+49301234{index:02}", "4930100", f"Caller {index}") for index in range(8)]
+    server = AgiServer(on_call)
+    await server.start("127.0.0.1", switch.settings.agi_port)
+    place = ("127.0.0.1", switch.settings.sip_port)
+    try:
+        async with agents(tmp_path / "agents", talk_s=0.1) as desk, switch.ami() as ami:
+            address = f"sip:2001@127.0.0.1:{desk.port}"
+            for family, key, text in phone_objects(PhoneSettings("2001", PhoneKind.HARD, SECRET, address)):
+                await ami.act("DBPut", Family=family, Key=key, Val=text)
+            async with callers(tmp_path / "callers", place, calls, rate=40, port=switch.trunk_port) as street:
+                calling = await street.finished(40)
+            answering = await desk.stop()
+    finally:
+        await server.stop(1.0)
+    assert (calling.successful, calling.failed, answering.failed) == (8, 0, 0)
+    assert answering.order("answered") == served
+    assert sorted(served) == [call.number for call in calls]
+    assert {line.offer for line in answering.lines} == {OFFER}
