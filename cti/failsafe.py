@@ -8,6 +8,7 @@ means that it is handed over again: the importer goes by `uniqueid`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -22,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from cti.errors import CtiError
+from cti.failsafe_texts import texts_in
 from cti.provisioning import asterisk_config_dir
 from cti.settings import Settings
-from cti.sounds import SoundCache
+from cti.sounds import SoundCache, with_ending
 
 GAP_FAMILY = "callyard-gap"
 FAILSAFE_FAMILY = "callyard-failsafe"
@@ -99,29 +101,36 @@ class SpoolEntry:
     record: GapRecord
 
 
-async def prepare_failsafe_sounds(settings: Settings, cache: SoundCache) -> None:
+async def prepare_failsafe_sounds(
+    settings: Settings, cache: SoundCache, *, language: str = "en", message: str = ""
+) -> None:
     """Render the fail-safe's texts and put them under their fixed names into `settings.sounds_dir`.
 
-    `SoundError` if one cannot be rendered; the fail-safe then says it with Asterisk's own sounds.
+    `language` and `message` are the site's; the settings stand above them. `SoundError` if a text cannot be
+    rendered; the fail-safe then says it with Asterisk's own sounds.
     """
-    texts = settings.failsafe.texts
+    wanted = settings.failsafe.language or language
+    built_in, spoken = texts_in(wanted)
+    own = {"message": message} if message else {}
+    own |= {name: text for name, text in settings.failsafe.texts if text}
     for name, file_name in SOUND_FILES.items():
-        rendered = await cache.path(getattr(texts, name), settings.failsafe.language)
-        _copy(rendered.with_name(f"{rendered.name}.wav"), settings.sounds_dir / f"{file_name}.wav", 0o644)
+        text, tongue = (own[name], wanted) if name in own else (getattr(built_in, name), spoken)
+        rendered = await cache.path(text, tongue)
+        await asyncio.to_thread(_copy, with_ending(rendered), settings.sounds_dir / f"{file_name}.wav", 0o644)
 
 
-def write_failsafe(settings: Settings, out_dir: Path) -> Path:
+def write_failsafe(settings: Settings, out_dir: Path, *, language: str = "en", take: str = "both") -> Path:
     """Write script, settings and wrapper into `out_dir` and make the spool; return the wrapper for `AGI(…)`.
 
-    The wrapper names this very Python. Each file is replaced as a whole; nothing of the server is needed later.
-    `FailsafeError` if a file cannot be written.
+    `language` and `take` are the site's; the settings stand above them. The wrapper names this very Python. Each
+    file is replaced as a whole; nothing of the server is needed later. `FailsafeError` if one cannot be written.
     """
     script, wrapper = out_dir / "failsafe.py", out_dir / "failsafe.sh"
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         make_spool(settings.spool_dir)
         _copy(asterisk_config_dir() / "failsafe.py", script, 0o644)
-        _write(out_dir / "failsafe.json", json.dumps(_snapshot(settings), indent=2) + "\n", 0o644)
+        _write(out_dir / "failsafe.json", json.dumps(_snapshot(settings, language, take), indent=2) + "\n", 0o644)
         _write(wrapper, _wrapper(script), 0o755)
     except OSError as error:
         raise FailsafeError(f"{out_dir}: the fail-safe cannot be written: {error}") from error
@@ -183,9 +192,15 @@ def parse_row(key: str, value: str) -> GapRecord | None:
     )
 
 
-def _snapshot(settings: Settings) -> dict[str, Any]:
-    chosen = settings.failsafe.model_dump(exclude={"texts", "spool_dir"})
-    return {**chosen, "spool": str(settings.spool_dir), "sounds": str(settings.sounds_dir)}
+def _snapshot(settings: Settings, language: str, take: str) -> dict[str, Any]:
+    chosen = settings.failsafe.model_dump(exclude={"texts", "spool_dir", "language", "take"})
+    return {
+        **chosen,
+        "language": settings.failsafe.language or language,
+        "take": settings.failsafe.take or take,
+        "spool": str(settings.spool_dir),
+        "sounds": str(settings.sounds_dir),
+    }
 
 
 def _wrapper(script: Path) -> str:

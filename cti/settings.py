@@ -114,23 +114,23 @@ class SpeechSettings(_Frozen):
 
 
 class FailsafeTexts(_Frozen):
-    """What a caller hears while the server is away."""
+    """What a caller hears while the server is away; an empty one is the built-in text of the language."""
 
-    message: str = "We are sorry, our service is not available at the moment."
-    choose: str = "To leave your phone number, press 1. To leave a message, press 2."
-    own_number: str = "To be called back at the number you are calling from, press 1. For another number, press 2."
-    number: str = "Please type the number that we shall call back, then the hash key."
-    read_back: str = "You typed"
-    confirm: str = "If that is right, press 1. To type it again, press 2."
-    record: str = "Please speak after the tone, then press the hash key."
-    thanks: str = "Thank you. We will call you back. Good bye."
+    message: str = ""
+    choose: str = ""
+    own_number: str = ""
+    number: str = ""
+    read_back: str = ""
+    confirm: str = ""
+    record: str = ""
+    thanks: str = ""
 
 
 class FailsafeSettings(_Frozen):
-    """What Asterisk does with callers while the server is away. `language` is that of `texts`."""
+    """What Asterisk does with callers while the server is away. `language` and `take` are the site's if not set."""
 
-    language: Language = "en"
-    take: Literal["number", "voice", "both"] = "number"
+    language: Language | None = None
+    take: Literal["number", "voice", "both"] | None = None
     texts: FailsafeTexts = FailsafeTexts()
     spool_dir: AbsolutePath | None = None
     number_least_digits: Annotated[int, Field(ge=1, le=20)] = 5

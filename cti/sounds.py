@@ -187,6 +187,11 @@ class SoundCache:
         self._kept_bytes = await asyncio.to_thread(_prune, self._folder, self._cache_bytes, newest)
 
 
+def with_ending(path: Path) -> Path:
+    """Return the file of a path that `SoundCache.path` gave."""
+    return path.with_name(f"{path.name}.wav")
+
+
 def site_sound(site_dir: Path, name: str) -> Path:
     """Return the site's sound `name` (`greeting`, `de/greeting`) without its ending; `SoundError` if there is none.
 

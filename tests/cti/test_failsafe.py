@@ -23,8 +23,9 @@ from cti.failsafe import (
     read_spool,
     write_failsafe,
 )
-from cti.settings import FailsafeTexts, Settings
-from cti.sounds import SoundCache
+from cti.failsafe_texts import TEXTS, texts_in
+from cti.settings import FailsafeSettings, FailsafeTexts, Settings
+from cti.sounds import SoundCache, with_ending
 
 ENTRY: dict[str, Any] = {
     "version": 1,
@@ -179,11 +180,11 @@ def test_rows_of_others_are_not_ours(key: str) -> None:
 
 def test_what_asterisk_needs_is_written_and_runs_without_us(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "my data")
-    wrapper = write_failsafe(settings, tmp_path / "out")
+    wrapper = write_failsafe(settings, tmp_path / "out", language="de", take="voice")
     assert stat.S_IMODE(wrapper.stat().st_mode) == 0o755
     snapshot = json.loads((tmp_path / "out/failsafe.json").read_text())
     assert snapshot["spool"] == str(settings.spool_dir)
-    assert snapshot["take"] == "number"
+    assert (snapshot["take"], snapshot["language"]) == ("voice", "de")
     assert sys.executable in wrapper.read_text()
     assert not list((tmp_path / "out").glob(".*"))
     # With no caller there is nobody to serve: it ends at once and says so.
@@ -205,11 +206,41 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_failsafe(Settings(data_dir=tmp_path), tmp_path / "out")
 
 
-async def test_every_text_gets_its_sound(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path)
-    await prepare_failsafe_sounds(settings, SoundCache(settings.sounds_dir))
+def test_the_settings_stand_above_the_site(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, failsafe=FailsafeSettings(language="fr", take="number"))
+    write_failsafe(settings, tmp_path / "out", language="de", take="voice")
+    snapshot = json.loads((tmp_path / "out/failsafe.json").read_text())
+    assert (snapshot["take"], snapshot["language"]) == ("number", "fr")
+
+
+def test_every_language_says_everything() -> None:
     assert set(FailsafeTexts.model_fields) == set(SOUND_FILES)
+    for language, texts in TEXTS.items():
+        assert all(text for _, text in texts), language
+    assert texts_in("de-CH") == (TEXTS["de"], "de-CH")
+    assert texts_in("ja") == (TEXTS["en"], "en")
+
+
+async def test_every_text_gets_its_sound_the_sites_message_in_the_sites_language(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, failsafe=FailsafeSettings(texts=FailsafeTexts(thanks="Tschüss")))
+    cache = SoundCache(settings.sounds_dir)
+    await prepare_failsafe_sounds(settings, cache, language="de", message="Wir sind gleich zurück.")
+    expected = {
+        "failsafe": "Wir sind gleich zurück.",
+        "failsafe-thanks": "Tschüss",
+        "failsafe-confirm": TEXTS["de"].confirm,
+    }
     for name in SOUND_FILES.values():
-        file = settings.sounds_dir / f"{name}.wav"
-        assert file.read_bytes()[:4] == b"RIFF"
-        assert stat.S_IMODE(file.stat().st_mode) == 0o644
+        assert_sound(settings.sounds_dir / f"{name}.wav")
+    for name, text in expected.items():
+        rendered = with_ending(await cache.path(text, "de"))
+        assert same(rendered, settings.sounds_dir / f"{name}.wav")
+
+
+def assert_sound(file: Path) -> None:
+    assert file.read_bytes()[:4] == b"RIFF"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def same(one: Path, other: Path) -> bool:
+    return one.read_bytes() == other.read_bytes()

@@ -22,7 +22,7 @@ class Site:
     """A rendered fail-safe with its sounds in place."""
 
     def __init__(self, folder: Path, **chosen: Any) -> None:
-        self.settings = Settings(data_dir=folder / "data", failsafe=FailsafeSettings(**chosen))
+        self.settings = Settings(data_dir=folder / "data", failsafe=FailsafeSettings(**{"take": "number"} | chosen))
         self.wrapper = write_failsafe(self.settings, folder / "out")
         self.spool = self.settings.spool_dir
         self.settings.sounds_dir.mkdir(parents=True)
