@@ -106,12 +106,15 @@ def render(settings: NodeSettings, trunks: Sequence[Trunk], out_dir: Path) -> Pr
     _write(directory / "secrets.json", json.dumps(generated, indent=2) + "\n")
     for name, text in texts.items():
         _write(directory / "etc" / name, text)
-    _write(directory / "agi-bin" / "failsafe.sh", _failsafe_script(settings), mode=0o700)
+    # A copy, so that the fail-safe works whatever becomes of the folder that Callyard was installed in.
+    script = (asterisk_config_dir() / "failsafe.py").read_text(encoding="utf-8")
+    _write(directory / "agi-bin" / "failsafe.py", script)
+    _write(directory / "agi-bin" / "failsafe.sh", _failsafe_program(settings, directory), mode=0o700)
     write_hold_music(directory / "music")
     return Provisioned(
         directory,
         directory / "etc" / "asterisk.conf",
-        directory / "failsafe",
+        settings.spool_dir or directory / "failsafe",
         AMI_USER,
         generated["ami_secret"],
         OBSERVER_USER,
@@ -135,7 +138,7 @@ def _values(settings: NodeSettings, trunks: Sequence[Trunk], directory: Path) ->
         "directory": directory,
         "language": checked_name("language", settings.language),
         "sounds_dir": settings.sounds_dir or directory / "sounds",
-        "spool_dir": directory / "failsafe",
+        "spool_dir": settings.spool_dir or directory / "failsafe",
         "failsafe_agi": directory / "agi-bin" / "failsafe.sh",
         "fallback": _dial_string("fallback", settings.fallback),
         "ami_user": AMI_USER,
@@ -232,17 +235,12 @@ def _generated_secrets(path: Path) -> dict[str, str]:
     return {name: known.get(name) or secrets.token_urlsafe(24) for name in ("ami_secret", "observer_secret")}
 
 
-def _failsafe_script(settings: NodeSettings) -> str:
-    """The program that Asterisk starts; only its success keeps the dialplan from doing the same with less."""
+def _failsafe_program(settings: NodeSettings, directory: Path) -> str:
+    """The program that Asterisk starts. Where it cannot run, the dialplan does the same with less."""
     python = shlex.quote(str(settings.failsafe_python or sys.executable))
-    script = shlex.quote(str(asterisk_config_dir() / "failsafe.py"))
-    return (
-        "#!/bin/sh\n"
-        "# Rendered by Callyard. Asterisk starts this and speaks AGI with it on stdin and stdout.\n"
-        f'{python} {script} "$@" || exit $?\n'
-        "echo 'SET VARIABLE CALLYARD_FAILSAFE_DONE 1'\n"
-        "read -r answer\n"
-    )
+    script = shlex.quote(str(directory / "agi-bin" / "failsafe.py"))
+    about = "# Rendered by Callyard. Asterisk starts this, and speaks AGI with it."
+    return f'#!/bin/sh\n{about}\nexec {python} {script} "$@"\n'
 
 
 def _write(path: Path, text: str, mode: int = 0o600) -> None:

@@ -106,7 +106,12 @@ class PhoneKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """One Asterisk node. Times in seconds; a path of None means Asterisk's compiled-in place."""
+    """One Asterisk node. Times in seconds.
+
+    `module_dir` and `data_dir` of None mean the places compiled into Asterisk; `sounds_dir` (the site's prompts)
+    and `spool_dir` (what the fail-safe leaves) of None mean folders beside the configuration. `fallback` is a dial
+    string that the fail-safe tries before anything else.
+    """
 
     node: str
     sip_port: int
@@ -125,6 +130,7 @@ class NodeSettings:
     module_dir: Path | None = None
     data_dir: Path | None = None
     sounds_dir: Path | None = None
+    spool_dir: Path | None = None
     extra_modules: tuple[str, ...] = ()
     http_sessions: int = 5000
     tls_certificate: Path | None = None

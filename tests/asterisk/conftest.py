@@ -32,7 +32,7 @@ class Switch:
         return watch_ami(self.settings.ami_port, made.ami_user, made.ami_secret)
 
 
-_COMPLAINTS = re.compile(r"^.*(?:No application|not registered|Syntax error|syntax error|Invalid|No such).*$", re.M)
+_COMPLAINTS = re.compile(r"^.*(?:No application|not registered|Syntax error|syntax error|No such (?!file)).*$", re.M)
 
 StartSwitch = Callable[..., AbstractAsyncContextManager[Switch]]
 

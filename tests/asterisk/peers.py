@@ -71,9 +71,9 @@ class AgiServer:
         await self.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         await self.die()
-        if self.faults:
+        if self.faults and kind is None:
             raise self.faults[0]
 
     async def start(self) -> None:
@@ -181,6 +181,15 @@ class AmiWatch:
     async def variable(self, channel: str, name: str) -> str:
         answer = await self.act("Getvar", Channel=channel, Variable=name)
         return answer[0].get("Value", "")
+
+    async def becomes(self, channel: str, name: str, value: str) -> None:
+        """Return when the channel's variable has that value; there is no event for it that we may read."""
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                while await self.variable(channel, name) != value:
+                    pass
+        except TimeoutError:
+            raise AssertionError(f"{name} of {channel} did not become {value!r} within {LIMIT_S} s") from None
 
     async def database(self, family: str) -> list[Block]:
         """Return the entries of an Asterisk database family."""
