@@ -30,6 +30,8 @@ export class Desk {
   readonly #onEnd: (reason: string) => void
   readonly #outbox = new Map<string, Request>()
   readonly #answerTimers = new Map<string, number>()
+  /** Answers go to every tab of the agent: an id tells whose question it was. */
+  readonly #idPrefix = Math.random().toString(36).slice(2, 8)
   #nextId = 1
   #shown = ''
   #catchUp = 0
@@ -51,7 +53,7 @@ export class Desk {
       {
         received: (message) => this.#received(message),
         linkChanged: (link) => this.#linkChanged(link),
-        sessionLost: () => this.#onEnd('Your session has ended. Sign in again.'),
+        sessionLost: () => this.#onEnd('ended'),
       },
     )
   }
@@ -120,7 +122,7 @@ export class Desk {
   }
 
   #ask(request: Request): void {
-    const id = `r${this.#nextId++}`
+    const id = `${this.#idPrefix}-${this.#nextId++}`
     this.#outbox.set(id, request)
     this.#apply({ kind: 'asked', id, request })
     this.#transmit(id, request)

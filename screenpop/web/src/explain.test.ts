@@ -18,12 +18,12 @@ test('the longest idle agent reads so, with who was passed over', () => {
   expect(others).toBe('Others: 1 free for less time, 2 without the skill billing, 3 talking.')
 })
 
-test('alone is alone, an object is read like pairs, an unknown rule keeps its name', () => {
-  expect(whyMe({ rule: 'longest_idle', key: {}, runner_up: null, passed_over: { talking: 1 } })).toEqual({
+test('alone is alone, an unknown rule keeps its name', () => {
+  expect(whyMe({ rule: 'longest_idle', key: [], runner_up: null, passed_over: [['talking', 1]] })).toEqual({
     why: 'You were the only one free for this caller.',
     others: 'Others: 1 talking.',
   })
-  expect(whyMe({ rule: 'preferred_agent', key: [], passed_over: [] }).why).toContain('preferred agent')
+  expect(whyMe({ rule: 'preferred_agent', key: [], runner_up: null, passed_over: [] }).why).toContain('preferred agent')
   expect(whyMe(null).why).toBe('The server gave no reason.')
 })
 

@@ -1,7 +1,7 @@
 /** Words for codes: states, reasons, outcomes, and why this agent got this call. Pure. */
 
 import type { Agent, AgentWord, Choice, WhyMe, Work } from './messages'
-import { countText, pairsOf, titleText, wordText } from './format'
+import { countText, numberText, titleText, wordText } from './format'
 
 export interface StateWord {
   word: string
@@ -43,6 +43,31 @@ export interface Advice {
   text: string
   /** The next thing to do is to become ready. */
   offersReady: boolean
+}
+
+/** For somebody signed in who is no agent. */
+export const NO_AGENT: Advice = {
+  headline: 'You take no calls here',
+  text: 'You are signed in, but not set up as an agent. Ask your administrator for the role and for queues.',
+  offersReady: false,
+}
+
+/** While the page has no connection, whatever the last known state says. */
+export const NO_CONNECTION: Advice = {
+  headline: 'Not connected',
+  text: 'No new calls come to you while this page has no connection. It comes back by itself; what you chose is sent then.',
+  offersReady: false,
+}
+
+const ENDINGS: Record<string, string> = {
+  signed_out: 'You are signed out.',
+  revoked: 'Your sign-in was withdrawn by an administrator.',
+  ended: 'Your session has ended. Sign in again.',
+}
+
+/** Why the session ended, for the sign-in screen. */
+export function endingText(reason: string): string {
+  return ENDINGS[reason] ?? (reason === '' ? '' : `Signed out: ${wordText(reason)}.`)
 }
 
 /** What an agent without a call reads: what happens next, or what stops it. */
@@ -94,7 +119,7 @@ export function whyMe(reason: WhyMe | null): { why: string; others: string } {
 
 function ruleText(reason: WhyMe): string {
   if (reason.rule !== 'longest_idle') return `Chosen by the rule “${wordText(reason.rule)}”.`
-  const idleSince = pairsOf(reason.key).find(([label]) => label === 'idle_since')?.[1]
+  const idleSince = reason.key.find(([label]) => label === 'idle_since')?.[1]
   const since = typeof idleSince === 'number' && idleSince > 0 ? `, since ${timeOfDay(idleSince)}` : ''
   const rival = (reason.runner_up ?? '') === ''
   return rival
@@ -119,7 +144,7 @@ const PASSED_OVER: Record<string, string> = {
 }
 
 function passedOverText(reason: WhyMe): string {
-  const groups = pairsOf(reason.passed_over).map(([code, count]) => {
+  const groups = reason.passed_over.map(([code, count]) => {
     const skill = /^skill:(.+)$/.exec(code)?.[1]
     const words = skill === undefined ? (PASSED_OVER[code] ?? wordText(code)) : `without the skill ${wordText(skill)}`
     return `${count} ${words}`
@@ -128,19 +153,26 @@ function passedOverText(reason: WhyMe): string {
 }
 
 /** Who is calling, in as few words as are true. */
-export function callerTitle(work: Work, numberText: (number: string) => string): string {
+export function callerTitle(work: Work): string {
+  if (work.customer !== null) return work.customer.name
   switch (work.match) {
-    case 'one':
-      return work.customer?.name ?? numberText(work.caller)
     case 'several':
-      return work.customer?.name ?? `One of ${countText(work.candidates.length, 'customer', 'customers')}`
+      return `One of ${countText(work.candidates.length, 'customer', 'customers')}`
     case 'withheld':
-      return work.customer?.name ?? 'Number withheld'
+      return 'Number withheld'
     case 'none':
-      return work.customer?.name ?? 'New caller'
+      return work.caller_kind === 'internal' ? 'A colleague' : 'New caller'
+    case 'one':
     case 'unavailable':
-      return work.customer?.name ?? numberText(work.caller)
+      return callerNumber(work)
   }
+}
+
+/** Where it rings from, as a person writes it. */
+export function callerNumber(work: Work): string {
+  if (work.caller_kind === 'withheld' || (work.caller === '' && work.caller_text === '')) return 'Number withheld'
+  const text = work.caller_text || numberText(work.caller)
+  return work.caller_kind === 'internal' ? `Extension ${text}` : text
 }
 
 const OUTCOMES: Record<string, string> = {

@@ -1,7 +1,5 @@
 /** Times, numbers and words as a person reads them. Pure; microseconds in, text out. */
 
-import type { Pairs } from './messages'
-
 const SECOND = 1_000_000
 const MINUTE = 60
 const HOUR = 3600
@@ -46,7 +44,7 @@ function midnight(when: Date): number {
   return Date.UTC(when.getFullYear(), when.getMonth(), when.getDate())
 }
 
-/** How national digits are grouped, by country code; others in threes. Only the common ones by heart. */
+/** How national digits are grouped, by country code (and first digit); others in threes. Only common ones by heart. */
 const GROUPS: Record<string, number[]> = {
   '1': [3, 3, 4],
   '7': [3, 3, 2, 2],
@@ -57,6 +55,7 @@ const GROUPS: Record<string, number[]> = {
   '39': [2, 4, 4],
   '41': [2, 3, 2, 2],
   '44': [2, 4, 4],
+  '447': [4, 3, 3],
   '46': [2, 3, 2, 2],
   '48': [3, 3, 3],
   '61': [1, 4, 4],
@@ -76,7 +75,7 @@ export function numberText(number: string): string {
   if (digits === undefined) return number
   const code = countryCode(digits)
   const national = digits.slice(code.length)
-  const groups = GROUPS[code] ?? []
+  const groups = GROUPS[code + national.charAt(0)] ?? GROUPS[code] ?? []
   const fits = groups.reduce((sum, size) => sum + size, 0) === national.length
   return `+${code} ${(fits ? cut(national, groups) : inThrees(national)).join(' ')}`
 }
@@ -114,11 +113,6 @@ export function wordText(code: string): string {
 
 export function countText(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`
-}
-
-export function pairsOf(pairs: Pairs | null | undefined): [string, number | string][] {
-  if (pairs === null || pairs === undefined) return []
-  return Array.isArray(pairs) ? pairs : Object.entries(pairs)
 }
 
 /** First letters of the first and last word, for a portrait. */

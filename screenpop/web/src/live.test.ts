@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { BACKOFF_CAP_MS, Live, SEEN_EVERY_MS, SILENCE_MS } from './live'
+import { BACKOFF_CAP_MS, Live, SEEN_EVERY_MS, SIGN_IN_CODE, SILENCE_MS } from './live'
 import type { ServerMessage, UnknownMessage } from './messages'
 import type { Link } from './state'
 
@@ -8,7 +8,7 @@ class FakeSocket {
   readyState = 0
   sent: unknown[] = []
   onopen: (() => void) | null = null
-  onclose: (() => void) | null = null
+  onclose: ((event: { code: number }) => void) | null = null
   onmessage: ((event: { data: unknown }) => void) | null = null
 
   constructor(readonly url: string) {}
@@ -17,10 +17,10 @@ class FakeSocket {
     this.sent.push(JSON.parse(text))
   }
 
-  close(): void {
+  close(code = 1006): void {
     if (this.readyState === 3) return
     this.readyState = 3
-    this.onclose?.()
+    this.onclose?.({ code })
   }
 
   accept(): void {
@@ -167,6 +167,13 @@ describe('coming back', () => {
     browser.last.close()
     await browser.pass(0)
     await Promise.resolve()
+    expect(lost).toBe(1)
+    await browser.pass(60_000)
+    expect(browser.sockets).toHaveLength(1)
+  })
+
+  test('the server asking for a sign-in ends it without a question', async () => {
+    connect().close(SIGN_IN_CODE)
     expect(lost).toBe(1)
     await browser.pass(60_000)
     expect(browser.sockets).toHaveLength(1)

@@ -17,6 +17,8 @@ export const BACKOFF_CAP_MS = 10_000
 export const SEEN_EVERY_MS = 5_000
 export const SILENCE_MS = 30_000
 export const OPEN_LIMIT_MS = 10_000
+/** The server's close code for: sign in (again). */
+export const SIGN_IN_CODE = 4401
 
 /** What the socket needs of a browser; a test hands in its own. */
 export interface Surroundings {
@@ -112,10 +114,11 @@ export class Live {
       this.#watchSilence()
     }
     socket.onmessage = (event) => this.#take(socket, event.data)
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       this.#around.clearTimer(limit)
       if (this.#socket !== socket) return
       this.#socket = null
+      if (event.code === SIGN_IN_CODE) return this.#endSession()
       this.#wait()
       if (!opened) void this.#checkSession()
     }
@@ -157,10 +160,13 @@ export class Live {
 
   async #checkSession(): Promise<void> {
     const answer = await this.#around.askSession()
-    if (answer === 'out' && !this.#stopped) {
-      this.stop()
-      this.#listener.sessionLost()
-    }
+    if (answer === 'out') this.#endSession()
+  }
+
+  #endSession(): void {
+    if (this.#stopped) return
+    this.stop()
+    this.#listener.sessionLost()
   }
 
   #acknowledgeSoon(): void {
@@ -181,8 +187,7 @@ export class Live {
     const answer = await this.#around.askSession()
     if (this.#stopped || this.#socket !== socket || socket === null) return
     if (answer === 'out') {
-      this.stop()
-      this.#listener.sessionLost()
+      this.#endSession()
     } else if (answer === 'unknown') {
       this.#dropSocket()
       this.#wait()

@@ -47,31 +47,31 @@ export interface Agent {
 export interface Customer {
   id: string
   name: string
-  company?: string | null
-  account?: string | null
-  language?: string | null
-  vip?: boolean
-  note?: string | null
-  numbers?: string[]
+  company: string
+  account: string
+  language: string
+  vip: boolean
+  note: string
+  numbers: string[]
 }
 
 export interface PastInteraction {
   interaction_id: string
   at: number
-  queue?: string | null
-  outcome?: string | null
-  agent?: string | null
-  disposition?: string | null
-  note?: string | null
+  queue: string
+  outcome: string
+  agent: string
+  disposition: string
+  note: string
 }
 
-/** Ordered (label, value) pairs; some servers write them as an object. */
-export type Pairs = [string, number | string][] | Record<string, number | string>
+/** (label, value) in ranking order. */
+export type Pairs = [string, number | string][]
 
 export interface WhyMe {
   rule: string
   key: Pairs
-  runner_up?: string | null
+  runner_up: string | null
   passed_over: Pairs
 }
 
@@ -82,6 +82,9 @@ export interface Work {
   queue: string
   queue_title: string
   caller: string
+  /** The number as a person writes it; empty when withheld. */
+  caller_text: string
+  caller_kind: 'number' | 'internal' | 'withheld' | 'unreadable'
   dialled: string
   flow: string
   priority: number
@@ -101,7 +104,7 @@ export interface QueueTotals {
   queue: string
   title: string
   waiting: number
-  oldest_asked_at: number | null
+  oldest_asked_at: number
   agents_ready: number
   agents_signed_in: number
 }
@@ -115,7 +118,8 @@ export type Snapshot = Numbered & {
   type: 'snapshot'
   stream: string
   me: Me
-  agent: Agent
+  /** null for somebody who is no agent. */
+  agent: Agent | null
   work: Work | null
   queues: QueueTotals[]
   reasons: Choice[]
@@ -131,7 +135,7 @@ export type OfferEnded = Numbered & {
 }
 export type WorkMessage = Numbered & { type: 'work'; work: Work | null }
 export type QueuesMessage = Numbered & { type: 'queues'; queues: QueueTotals[] }
-export type ErrorMessage = Numbered & { type: 'error'; code: string; message: string; reply_to?: string | null }
+export type ErrorMessage = Numbered & { type: 'error'; code: string; message: string; reply_to: string | null }
 export type SignedOut = Numbered & { type: 'signed_out'; reason: string }
 
 export type ServerMessage =

@@ -22,6 +22,8 @@ const WORK: Work = {
   queue: 'billing',
   queue_title: 'Billing',
   caller: '+12025550143',
+  caller_text: '+1 202-555-0143',
+  caller_kind: 'number',
   dialled: '+12025550100',
   flow: 'main',
   priority: 0,
@@ -179,7 +181,7 @@ describe('what was asked', () => {
 test('notices are bounded and can be dismissed', () => {
   let state = START
   for (let seq = 6; seq < 6 + 2 * MAX_NOTICES; seq += 1) {
-    state = after(state, { type: 'error', seq, now: seq, code: 'x', message: `refusal ${seq}` })
+    state = after(state, { type: 'error', seq, now: seq, code: 'x', message: `refusal ${seq}`, reply_to: null })
   }
   expect(state.notices).toHaveLength(MAX_NOTICES)
   const [first] = state.notices
