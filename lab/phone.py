@@ -81,7 +81,7 @@ class Phone:
         self.behaviour = behaviour
         self.calls: deque[PhoneCall] = deque(maxlen=_KEPT_CALLS)
         self._lines = lines
-        self._watch = watch
+        self.watch = watch
         self._timers = timers or SipTimers()
         self._endpoint: SipEndpoint | None = None
         self._busy = 0
@@ -179,5 +179,5 @@ class Phone:
         self._tell("ended", record)
 
     def _tell(self, what: str, record: PhoneCall) -> None:
-        if self._watch is not None:
-            self._watch(what, record)
+        if self.watch is not None:
+            self.watch(what, record)

@@ -26,7 +26,7 @@ from ivr.loader import load_site
 from lab.asterisk import AsteriskInstance, obtain
 from lab.desktop import Desktop, Habits
 from lab.paths import repository
-from lab.phone import Behaviour, Choose, Phone, Watch
+from lab.phone import Phone
 from lab.ports import free_block, free_ports
 from screenpop.customers import import_customers
 
@@ -139,15 +139,6 @@ class World:
             process.kill()
             await process.wait()
 
-    async def start_phone(
-        self, username: str, behaviour: Behaviour | Choose, watch: Watch | None = None
-    ) -> Phone:
-        """Switch on the phone of a person whose address was set to one of ours."""
-        phone = self.phones[username]
-        phone.behaviour = behaviour
-        phone._watch = watch
-        return phone
-
     def seat(self, username: str, habits: Habits | None = None, **options: object) -> Desktop:
         """Open the desktop of a person; it stays connected until the world ends."""
         desktop = Desktop(self.address, username, self.passwords[username], habits or Habits(), **options)  # type: ignore[arg-type]
@@ -174,10 +165,15 @@ async def open_world(
     node_changes: Mapping[str, object] | None = None,
     settings: Mapping[str, object] | None = None,
     phone_addresses: Mapping[str, str] | None = None,
+    sounds_dir: Path | None = None,
     web_port: int = 0,
     starts_server: bool = True,
 ) -> AsyncIterator[World]:
-    """Start everything below `folder`. `phone_addresses`: phones that somebody else plays (SIPp), by username."""
+    """Start everything below `folder`.
+
+    `phone_addresses`: phones that somebody else plays (SIPp), by username. `sounds_dir`: rendered prompts that
+    outlive this world.
+    """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         site_dir = site_dir or repository() / "site"
@@ -197,6 +193,8 @@ async def open_world(
         url = database_url or f"sqlite+aiosqlite:///{data}/callyard.db"
         _write_config(config, node, site_dir, data, url, web_port or web, folder, settings or {})
         server_settings = load_settings(config, environment={})
+        if sounds_dir is not None:
+            await asyncio.to_thread(_share_sounds, sounds_dir, server_settings.sounds_dir)
         carrier = Trunk(name="carrier", host="127.0.0.1", port=free_ports(1)[0], match=("127.0.0.1",), emergency=True)
         provisioned = provision_asterisk(server_settings, node, [carrier], folder / "ast")
         asterisk = await stack.enter_async_context(AsteriskInstance(installation, provisioned.directory))
@@ -211,6 +209,12 @@ async def open_world(
         if starts_server:
             await world.start_server()
         yield world
+
+
+def _share_sounds(shared: Path, place: Path) -> None:
+    shared.mkdir(parents=True, exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(shared, target_is_directory=True)
 
 
 def _write_config(
