@@ -25,8 +25,8 @@ __all__ = ["AmiNode", "ConfigError", "Settings", "describe", "load_settings"]
 
 FILE_VARIABLE = "CALLYARD_CONFIG"
 DEFAULT_FILE = "callyard.yaml"
-# For programs around the server, not for the server itself.
-_FOREIGN_PREFIX = "CALLYARD_LAB_"
+# For programs around the server (where the lab keeps its things), not for the server itself.
+_FOREIGN = ("CALLYARD_HOME", "CALLYARD_LAB_")
 _LARGEST_FILE = 256 * 1024
 _MASK = "********"
 _PATH_KEYS = {"data_dir", "site_dir", "secret_file", "spool_dir"}
@@ -110,7 +110,7 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     ours = {name: value for name, value in environment.items() if name.upper().startswith(PREFIX)}
     for name in sorted(ours):
         key = name[len(PREFIX) :].split("__")[0].lower()
-        if name != FILE_VARIABLE and not name.startswith(_FOREIGN_PREFIX) and key not in Settings.model_fields:
+        if name != FILE_VARIABLE and not name.startswith(_FOREIGN) and key not in Settings.model_fields:
             known = (PREFIX + field.upper() for field in Settings.model_fields)
             raise ConfigError(f"environment variable {name}: not a setting{_did_you_mean(name, known)}")
     try:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from cti import resampling
 from cti.errors import CtiError
+from cti.settings import Settings
 
 RATE_HZ = 8000
 LONGEST_TEXT = 1000
@@ -185,6 +186,13 @@ class SoundCache:
             self._kept_bytes += added
             return
         self._kept_bytes = await asyncio.to_thread(_prune, self._folder, self._cache_bytes, newest)
+
+
+def sound_cache(settings: Settings) -> SoundCache:
+    """Return the cache that the settings describe."""
+    chosen = settings.speech
+    speech = Speech(chosen.program, chosen.words_per_minute, chosen.voices)
+    return SoundCache(settings.sounds_dir, speech, cache_bytes=chosen.cache_mb * 2**20)
 
 
 def with_ending(path: Path) -> Path:

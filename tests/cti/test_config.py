@@ -33,7 +33,7 @@ def test_the_file_beside_us_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_environment_stands_above_the_file_and_merges_into_groups(tmp_path: Path) -> None:
     file = written(tmp_path, "web_port: 9001\nlog:\n  level: debug\n  format: text\n")
-    environment = {"CALLYARD_WEB_PORT": "9002", "CALLYARD_LOG__LEVEL": "error", "PATH": "/bin"}
+    environment = {"CALLYARD_WEB_PORT": "9002", "CALLYARD_LOG__LEVEL": "error", "CALLYARD_HOME": "/lab"}
     settings = load_settings(file, environment)
     assert (settings.web_port, settings.log.level, settings.log.format) == (9002, "error", "text")
 

@@ -8,10 +8,12 @@ import shutil
 import stat
 import wave
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cti.resampling import resample
+from cti.settings import Settings, SpeechSettings
 from cti.sounds import (
     LONGEST_TEXT,
     SoundCache,
@@ -19,6 +21,7 @@ from cti.sounds import (
     Speech,
     SpeechProgramMissingError,
     site_sound,
+    sound_cache,
 )
 
 
@@ -234,6 +237,15 @@ async def test_the_cache_forgets_what_was_unused_longest(tmp_path: Path) -> None
     new = await cache.path("new", "en")
     left = sorted(file.stem for file in (tmp_path / "cache").glob("*.wav"))
     assert left == sorted([used.name, new.name, "failsafe"])
+
+
+async def test_the_cache_is_as_the_settings_say(tmp_path: Path) -> None:
+    speech: dict[str, Any] = {"program": counting(tmp_path, tone(tmp_path / "tone.wav")), "voices": {"en": "en-gb"}}
+    settings = Settings(data_dir=tmp_path / "data", speech=SpeechSettings.model_validate(speech))
+    path = await sound_cache(settings).path("Hello", "en")
+    assert path.parent == settings.sounds_dir
+    same = SoundCache(settings.sounds_dir, Speech(speech["program"], voices={"en": "en-gb"}))
+    assert await same.path("Hello", "en") == path
 
 
 def test_voices_of_the_site_stand_above_ours() -> None:
