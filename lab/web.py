@@ -209,6 +209,8 @@ def _run(node: Node, command: tuple[str, ...], limit_s: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
     if process.returncode != 0:
         tail = "\n".join(output.splitlines()[-_OUTPUT_TAIL_LINES:])
         raise WebBuildError(f"`{_words(command)}` ended with status {process.returncode}, expected 0:\n{tail}")

@@ -86,8 +86,10 @@ class Clock:
 class EngineDesk:
     """`screenpop.ports.Desk` on a real engine. What the dispatcher does with Asterisk, a test does by hand."""
 
-    def __init__(self, live: Live, clock: Clock) -> None:
+    def __init__(self, live: Live, records: Records, clock: Clock) -> None:
         self._live = live
+        self._records = records
+        self._position = 0
         self._clock = clock
         self.engine = Engine(Configuration(queues=QUEUES, agents=(MARIA,)), clock.now())
         self.facts: list[Command] = []
@@ -100,7 +102,10 @@ class EngineDesk:
         for command in done:
             if isinstance(command, OfferInteraction):
                 self.shown[command.offer_id] = asyncio.create_task(self._show(command))
-        self._live.publish([command for command in done if not isinstance(command, _ORDERS)], self.now())
+        facts = [command for command in done if not isinstance(command, _ORDERS)]
+        self._position += 1
+        self._records.keep(self._position, facts)
+        self._live.publish(facts, self.now())
         self.facts = [*self.facts, *done][-_MOST_FACTS:]
         self._news.set()
 
@@ -140,6 +145,7 @@ class Floor:
     desk: EngineDesk
     directory: CustomerDirectory
     live: Live
+    records: Records
     clock: Clock
     server: Server
     calls: list[str] = field(default_factory=list)
@@ -202,7 +208,7 @@ async def open_floor(folder: Path, web_files: Path) -> AsyncIterator[Floor]:
                 queue_titles={rules.id: rules.title for rules in QUEUES},
             )
             live, clock = Live(directory, settings), Clock()
-            desk = EngineDesk(live, clock)
+            desk = EngineDesk(live, records, clock)
             server = Server(create_app(desk, directory, live, store, settings))
             listening = listen("127.0.0.1", 0)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -211,7 +217,7 @@ async def open_floor(folder: Path, web_files: Path) -> AsyncIterator[Floor]:
                     await server.ready.wait()
                 desk.submit(PhoneChanged("maria", Phone.FREE))
                 port = listening.getsockname()[1]
-                yield Floor(f"http://127.0.0.1:{port}", desk, directory, live, clock, server)
+                yield Floor(f"http://127.0.0.1:{port}", desk, directory, live, records, clock, server)
             finally:
                 server.should_exit = True
                 await asyncio.gather(serving, *desk.shown.values(), return_exceptions=True)

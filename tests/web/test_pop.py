@@ -6,7 +6,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from acd.commands import OfferClosed
-from acd.model import OfferOutcome, Presence
+from acd.events import FlowEnded
+from acd.model import OfferOutcome, Outcome, Presence
 from tests.web.floor import Floor
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -65,6 +66,24 @@ async def test_one_record_with_why_they_call_and_why_me(desk: Page, floor: Floor
     await expect(desk.locator("#favicon")).to_have_attribute("href", "/icon-ringing.svg")
     said = desk.get_by_role("status", name="Call announcements")
     await expect(said).to_have_text("Incoming call: Amelia Hart, Hart Interiors, VIP, for Billing. Pick up your phone.")
+
+
+async def test_what_happened_before_is_on_the_pop(desk: Page, floor: Floor) -> None:
+    await floor.choose(Presence.READY)
+    before = await floor.call("+442079460101")
+    floor.pick_up(before)
+    floor.hang_up(before)
+    await desk.get_by_role("radio", name="Follow-up needed").check()
+    await desk.get_by_label("Note", exact=True).fill("Copy of invoice 20417 sent")
+    await desk.get_by_role("button", name="Finish").click()
+    await floor.wrapped_up(before)
+    floor.desk.submit(FlowEnded(before, Outcome.SERVED))
+    await floor.records.flush()
+    await floor.call("+442079460101")
+    history = desk.get_by_role("region", name="Last interactions")
+    await expect(history.get_by_role("listitem")).to_have_count(1)
+    for words in ("Today", "Billing", "Maria Alvarez", "Follow-up needed", "Copy of invoice 20417 sent"):
+        await expect(history.get_by_text(words).first).to_be_visible()
 
 
 async def test_nobody_has_the_number(desk: Page, floor: Floor) -> None:
