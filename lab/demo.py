@@ -173,7 +173,7 @@ class Demo:
         if not self._missed_one and len(self._ledger.rings_ns) >= 4:
             self._missed_one = True
             return Behaviour(answer_after_s=None)
-        return Behaviour(answer_after_s=self._chance.uniform(0.5, 1.4), talk_s=self._chance.uniform(2.0, 4.0))
+        return Behaviour(answer_after_s=self._chance.uniform(0.5, 1.4), talk_s=self._chance.uniform(3.0, 5.5))
 
     async def play(self, stop: asyncio.Event) -> None:
         """Let callers call until the time is over or `stop` is set, then let those who wait be served."""
