@@ -37,7 +37,6 @@ _ABANDONED_WAITING = (Outcome.ABANDONED_IN_QUEUE, Outcome.ABANDONED_RINGING)
 
 def place(floor: Floor, interaction: Interaction, stage: Stage, queue: str, agent_id: str) -> None:
     """Move to a stage; the old queue's indexes are left and the new one's entered."""
-    changed = (interaction.stage, interaction.queue, interaction.agent_id) != (stage, queue, agent_id)
     if interaction.queue != queue:
         interaction.stage = Stage.IN_FLOW
         floor.file(interaction)
@@ -45,8 +44,7 @@ def place(floor: Floor, interaction: Interaction, stage: Stage, queue: str, agen
         floor.rank(interaction)
     interaction.stage, interaction.agent_id = stage, agent_id
     floor.file(interaction)
-    if changed:
-        floor.out.append(StageChanged(interaction.id, stage, queue, agent_id))
+    floor.out.append(StageChanged(interaction.id, stage, queue, agent_id))
 
 
 def open_visit(floor: Floor, interaction: Interaction, queue: str) -> None:

@@ -69,6 +69,13 @@ class Agent:
                 return assignment
         return None
 
+    def held(self, interaction_id: str) -> Assignment:
+        """The assignment of this interaction; KeyError when there is none."""
+        assignment = self.holding(interaction_id)
+        if assignment is None:
+            raise KeyError(f"agent {self.id!r} does not hold {interaction_id!r}")
+        return assignment
+
     def wants_desktop(self, offer_without_desktop: bool) -> bool:
         """Ready, but without the desktop that offers need: the clock to Not Ready runs."""
         return self.presence is Presence.READY and self.desktop is Desktop.GONE and not offer_without_desktop

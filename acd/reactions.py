@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from acd.assignments import Assignment
 from acd.commands import InteractionOpened
 from acd.events import (
     CallerLeft,
@@ -324,12 +325,9 @@ def _adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
     """Bridges are the truth: what else the agent holds gives way, and another agent's phone stops."""
     if interaction.stage is Stage.OFFERED:
         back_in_line(floor, interaction, OfferOutcome.WITHDRAWN, "adopted")
+    _withdraw_from(floor, agent, "adopted")
     for held in list(agent.assignments):
-        if held.state is AssignmentState.OFFERED:
-            other = floor.interactions[held.interaction_id]
-            back_in_line(floor, other, OfferOutcome.WITHDRAWN, "adopted")
-        else:
-            end_wrap_up(floor, agent, held, "", "", timed_out=False)
+        end_wrap_up(floor, agent, held, "", "", timed_out=False)
     adopt(floor, interaction, agent)
 
 
@@ -376,9 +374,23 @@ def _presence_chosen(floor: Floor, event: PresenceChosen) -> None:
 
 def _withdraw_from(floor: Floor, agent: Agent, detail: str) -> None:
     for held in list(agent.assignments):
-        if held.state is AssignmentState.OFFERED:
-            interaction = floor.interactions[held.interaction_id]
+        interaction = _offered_to(floor, agent, held)
+        if interaction is not None:
             back_in_line(floor, interaction, OfferOutcome.WITHDRAWN, detail)
+
+
+def _offered_to(floor: Floor, agent: Agent, held: Assignment) -> Interaction | None:
+    """The interaction of an offer; None for a talk or wrap-up, and where both sides disagree.
+
+    An agent whose offer leads nowhere is touched, so that the invariants see and repair it within this event.
+    """
+    if held.state is not AssignmentState.OFFERED:
+        return None
+    interaction = floor.interactions.get(held.interaction_id)
+    if interaction is None or interaction.offer_id != held.talk_id:
+        floor.refresh(agent)
+        return None
+    return interaction
 
 
 def _phone_changed(floor: Floor, event: PhoneChanged) -> None:
@@ -423,12 +435,11 @@ def _expire(floor: Floor, kind: str, agent: Agent, interaction_id: str) -> None:
         floor.choose(agent, Presence.NOT_READY, REASON_DESKTOP_LOST)
         _withdraw_from(floor, agent, REASON_DESKTOP_LOST)
     elif kind == "offer":
-        interaction = floor.interactions[interaction_id]
-        _give_back(floor, interaction, OfferOutcome.EXPIRED, REASON_NO_ANSWER, "")
+        interaction = _offered_to(floor, agent, agent.held(interaction_id))
+        if interaction is not None:
+            _give_back(floor, interaction, OfferOutcome.EXPIRED, REASON_NO_ANSWER, "")
     else:
-        held = agent.holding(interaction_id)
-        if held is not None:
-            end_wrap_up(floor, agent, held, "", "", timed_out=True)
+        end_wrap_up(floor, agent, agent.held(interaction_id), "", "", timed_out=True)
 
 
 def _asks_the_same(interaction: Interaction, event: InteractionQueued) -> bool:

@@ -347,7 +347,7 @@ class Floor(RuleBasedStateMachine):
 
 TestFloor = Floor.TestCase
 TestFloor.settings = settings(
-    max_examples=250,
+    max_examples=180,
     stateful_step_count=50,
     deadline=None,
     database=None,

@@ -1,0 +1,67 @@
+"""A configuration that contradicts itself is refused with the id, what was expected and what came."""
+
+from __future__ import annotations
+
+import pytest
+
+from acd.configuration import validate
+from acd.errors import ConfigurationError
+from acd.model import AgentProfile, Configuration, QueueRules, Requirement
+
+Q = QueueRules("billing")
+
+
+@pytest.mark.parametrize(
+    ("configuration", "message"),
+    [
+        (Configuration(queues=(Q, Q)), "queue 'billing': expected one of this id, got two"),
+        (Configuration(queues=(QueueRules(""),)), "queue: expected an id, got an empty one"),
+        (
+            Configuration(agents=(AgentProfile("amy"), AgentProfile("amy"))),
+            "agent 'amy': expected one of this id, got two",
+        ),
+        (Configuration(desktop_grace_us=0), "desktop_grace_us: expected more than 0, got 0"),
+        (
+            Configuration(queues=(QueueRules("billing", ring_us=0),)),
+            "queue 'billing': ring_us: expected more than 0, got 0",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", wrap_up_us=-1),)),
+            "queue 'billing': wrap_up_us: expected 0 or more, got -1",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", short_abandon_us=-2),)),
+            "queue 'billing': short_abandon_us: expected 0 or more, got -2",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", requirements=(Requirement("vpn", 11),)),)),
+            "queue 'billing': skill 'vpn': expected a level from 1 to 10, got 11",
+        ),
+        (
+            Configuration(queues=(Q,), agents=(AgentProfile("amy", queues=("sales",)),)),
+            "agent 'amy': expected a known queue, got 'sales'",
+        ),
+        (
+            Configuration(queues=(Q,), agents=(AgentProfile("amy", queues=("billing", "billing")),)),
+            "agent 'amy': queue 'billing': expected once, got twice",
+        ),
+        (
+            Configuration(agents=(AgentProfile("amy", skills=(("vpn", 1), ("vpn", 2))),)),
+            "agent 'amy': skill 'vpn': expected once, got twice",
+        ),
+        (
+            Configuration(agents=(AgentProfile("amy", skills=(("vpn", 0),)),)),
+            "agent 'amy': skill 'vpn': expected a level from 1 to 10, got 0",
+        ),
+    ],
+)
+def test_contradictions(configuration: Configuration, message: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        validate(configuration)
+    assert str(raised.value) == message
+
+
+def test_what_makes_sense_passes() -> None:
+    validate(Configuration())
+    rules = QueueRules("billing", wrap_up_us=0, short_abandon_us=0, requirements=(Requirement("vpn", 10),))
+    validate(Configuration((rules,), (AgentProfile("amy", "Amy", ("billing",), (("vpn", 1),)),)))
