@@ -52,14 +52,16 @@ class Dispatcher:
         records: Records,
         desktops: Desktops,
         *,
-        entries_per_segment: int = 50_000,
+        bytes_per_segment: int = 8 << 20,
+        stall_us: int = STALL_US,
     ) -> None:
         self._engine = engine
         self._journal = journal
         self._clock = clock
         self._records = records
         self._desktops = desktops
-        self._entries_per_segment = entries_per_segment
+        self._bytes_per_segment = bytes_per_segment
+        self._stall_us = stall_us
         self._waiting: deque[Event] = deque()
         self._busy = False
         self._wake = asyncio.Event()
@@ -125,7 +127,7 @@ class Dispatcher:
 
     def _note_stall(self) -> None:
         now = self._clock.now()
-        stalled, self._last_turn = now - self._last_turn > STALL_US, now
+        stalled, self._last_turn = now - self._last_turn > self._stall_us, now
         if stalled:
             # First of all, before any event that has piled up meanwhile is believed: no offers on old knowledge.
             self.tally.stalls += 1
@@ -140,7 +142,7 @@ class Dispatcher:
         commands = self._engine.handle(event, now)
         if commands:
             self._hand_out(position, now, commands)
-        if self._journal.entries_in_segment >= self._entries_per_segment:
+        if self._journal.bytes_in_segment >= self._bytes_per_segment:
             self._journal.begin_segment(self._engine, now)
 
     def _hand_out(self, position: int, now: int, commands: Sequence[Command]) -> None:
@@ -180,6 +182,6 @@ class Dispatcher:
 
     def _note_turn(self) -> None:
         now = self._clock.now()
-        if now - self._last_turn > STALL_US:
+        if now - self._last_turn > self._stall_us:
             self.submit(ClockReached())
         self._last_turn = now

@@ -126,7 +126,7 @@ class Journal:
         self._dirty = False
         self._sync_task: asyncio.Task[None] | None = None
         self.position = 0
-        self.entries_in_segment = 0
+        self.bytes_in_segment = 0
         self.on_sync_failed: Callable[[OSError], None] = lambda error: log.error(
             "journal.sync_failed", error=str(error)
         )
@@ -172,16 +172,17 @@ class Journal:
         head = {"journal": 1, "n": self.position, "t": now, "state": dump(engine)}
         self._write(orjson.dumps(head) + b"\n")
         os.fsync(self._fd)
-        self.entries_in_segment = 0
+        self.bytes_in_segment = 0
         for old in paths[: -self._keep or None]:
             old.unlink(missing_ok=True)
 
     def append(self, event: Event, now: int) -> int:
         """Write one input; returns its position. Raises `JournalError` when the disk refuses it."""
         position = self.position + 1
-        self._write(orjson.dumps({"n": position, "t": now, "e": encode_event(event)}) + b"\n")
+        line = orjson.dumps({"n": position, "t": now, "e": encode_event(event)}) + b"\n"
+        self._write(line)
         self.position = position
-        self.entries_in_segment += 1
+        self.bytes_in_segment += len(line)
         self._dirty = True
         return position
 

@@ -24,9 +24,11 @@ from cti.arrivals import Arrivals
 from cti.clock import Clock
 from cti.configuration import engine_configuration, phone_settings, trunks
 from cti.dispatcher import Dispatcher
+from cti.doctor import examine
 from cti.exchange import Exchange
-from cti.failsafe import write_failsafe
+from cti.failsafe import prepare_failsafe_sounds, write_failsafe
 from cti.fastagi import AgiLimits, AgiServer
+from cti.findings import Finding
 from cti.gaps import GapImport
 from cti.ivr_session import SessionPorts
 from cti.journal import Journal, Segment, replay
@@ -35,10 +37,11 @@ from cti.node import Node
 from cti.provisioning import NodeSettings, Provisioned, Trunk, phone_objects, render
 from cti.recovery import Recovery
 from cti.settings import AmiNode, Settings
-from cti.sounds import SoundCache, site_sound
+from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
 from cti.story import Story
 from cti.watchdog import LoopWatchdog
 from ivr.loader import load_site
+from ivr.prompts import text_prompt
 from ivr.site import Site, texts
 from screenpop.app import create_app
 from screenpop.customers import CustomerDirectory
@@ -120,7 +123,15 @@ class Server:
         segment = journal.open()
         engine, offers = self._rebuild(segment)
         journal.begin_segment(engine, self._clock.now())
-        self.dispatcher = Dispatcher(engine, journal, self._clock, self._records, self._live)
+        self.dispatcher = Dispatcher(
+            engine,
+            journal,
+            self._clock,
+            self._records,
+            self._live,
+            bytes_per_segment=self.settings.journal.segment_mb << 20,
+            stall_us=round(self.settings.limits.paused_s * 1_000_000),
+        )
         self.dispatcher.restore_offers(offers)
         self.dispatcher.submit(RoutingPaused("starting"))
         if engine.configuration != self._configuration:
@@ -177,7 +188,7 @@ class Server:
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         settings = self.settings
-        sounds = SoundCache(settings.sounds_dir)
+        sounds = sound_cache(settings)
         stack.push_async_callback(sounds.close)
         story = Story(self._tell_story, self._names)
         self.dispatcher.watch(story.watch)
@@ -218,8 +229,19 @@ class Server:
 
     async def _prepare_sounds(self, sounds: SoundCache) -> None:
         prompts = [(prompt.text, prompt.language) for prompt in texts(self.site) if prompt.text]
-        for error in await sounds.prepare(prompts):
+        language = self.site.settings.default_language
+        try:
+            for error in await sounds.prepare(prompts):
+                log.error("sounds.not_rendered", error=str(error))
+            await prepare_failsafe_sounds(
+                self.settings, sounds, language=language, message=self._failsafe_message(language)
+            )
+        except SoundError as error:
             log.error("sounds.not_rendered", error=str(error))
+
+    def _failsafe_message(self, language: str) -> str:
+        prompt = text_prompt(self.site.settings.fail_safe.message, language, language, {})
+        return prompt.text
 
     @contextlib.asynccontextmanager
     async def _web(self, app: FastAPI) -> AsyncIterator[None]:
@@ -337,8 +359,18 @@ def provision_node(settings: Settings, site: Site, node: NodeSettings, folder: P
 
 def provision_asterisk(settings: Settings, node: NodeSettings, lines: Sequence[Trunk], folder: Path) -> Provisioned:
     """Render one Asterisk's configuration; AMI's secret also goes where the settings read it from."""
-    made = render(replace(node, sounds_dir=settings.sounds_dir), lines, folder)
-    write_failsafe(settings, made.directory / "agi-bin")
+    site = load_site(settings.site_dir).settings
+    made = render(
+        replace(
+            node,
+            sounds_dir=settings.sounds_dir,
+            spool_dir=settings.spool_dir,
+            fallback=f"PJSIP/{site.fail_safe.extension}" if site.fail_safe.extension else node.fallback,
+        ),
+        lines,
+        folder,
+    )
+    write_failsafe(settings, made.directory / "agi-bin", language=site.default_language, take=site.fail_safe.take)
     for ami in settings.ami:
         if ami.name == node.node and ami.secret_file is not None:
             ami.secret_file.write_text(made.ami_secret + "\n", encoding="utf-8")
@@ -346,7 +378,7 @@ def provision_asterisk(settings: Settings, node: NodeSettings, lines: Sequence[T
     return made
 
 
-async def examine_installation(settings: Settings) -> Sequence[doctor.Finding]:
+async def examine_installation(settings: Settings) -> Sequence[Finding]:
     """The doctor's findings, the database among them."""
 
     async def database() -> tuple[str | None, str | None]:
@@ -356,4 +388,4 @@ async def examine_installation(settings: Settings) -> Sequence[doctor.Finding]:
         finally:
             await store.close()
 
-    return await doctor.examine(settings, database)
+    return await examine(settings, database)

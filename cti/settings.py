@@ -74,7 +74,7 @@ class JournalSettings(_Frozen):
     """The engine's journal: written before acting, on disk at most `fsync_ms` later."""
 
     fsync_ms: Annotated[int, Field(ge=0, le=10_000)] = 50
-    segment_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    segment_mb: Annotated[int, Field(ge=1, le=64, description="a start reads one segment: 8 MB take about 2 s")] = 8
     keep_segments: Annotated[int, Field(ge=2, le=10_000)] = 32
 
 
@@ -89,10 +89,9 @@ class LimitSettings(_Frozen):
     """Bounds of the process; seconds unless the name says otherwise."""
 
     loop_stuck_s: Annotated[float, Field(ge=0.1, le=120, description="the server ends itself after")] = 10.0
-    paused_s: Annotated[float, Field(ge=0.5, le=60, description="a longer pause is a gap: read anew")] = 3.0
-    dead_man_s: Annotated[int, Field(ge=5, le=600, description="a call leaves a silent server after")] = 60
+    paused_s: Annotated[float, Field(ge=2, le=60, description="a longer pause is a gap: read anew")] = 5.0
+    dead_man_s: Annotated[int, Field(ge=5, le=600, description="a call leaves a silent server after")] = 45
     dead_man_renew_s: Annotated[int, Field(ge=1, le=300)] = 20
-    desktop_lost_s: Annotated[int, Field(ge=1, le=3600, description="gone so long: Not Ready")] = 60
     agi_sessions: Annotated[int, Field(ge=1, le=100_000)] = 2_000
 
     @model_validator(mode="after")
