@@ -20,11 +20,11 @@ MOST_CHARACTERS = 400
 MOST_VALUE_CHARACTERS = 256
 
 #: All that may be called in a condition.
-FUNCTIONS = ("contains", "endsWith", "has", "int", "matches", "size", "startsWith", "string")
+FUNCTIONS = ("contains", "endsWith", "int", "matches", "size", "startsWith", "string")
 
 _TRUE = frozenset({"true", "yes", "1"})
 _TOKEN = re.compile(
-    r"""(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<name>[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)(?P<call>\s*\()?"""
+    r"""(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<name>[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)(?P<call>\s*\()?"""
     r"""|(?P<chained>\.\s*(?P<method>[A-Za-z_]\w*))(?P<called>\s*\()?"""
 )
 _WORDS = frozenset({"true", "false", "null", "in"})
@@ -69,7 +69,13 @@ class Condition:
         return tuple(found)
 
     def _check_calls(self) -> None:
+        # Forms of text that the pattern would read differently from CEL, so that a call could hide in them.
+        hidden = max(self.text.find('"""'), self.text.find("'''"))
+        if hidden >= 0:
+            raise ConditionError("a text in three quotes is not allowed in a condition: expected one quote", hidden)
         for match in _TOKEN.finditer(self.text):
+            if match["name"] and not match["call"] and self.text[match.end() : match.end() + 1] in ('"', "'"):
+                raise ConditionError("a letter in front of a quote is not allowed in a condition", match.start())
             called = match["name"].rsplit(".", 1)[-1].strip() if match["call"] else match["called"] and match["method"]
             if called and called not in FUNCTIONS and called not in _WORDS:
                 message = f"{quote(called)} cannot be called in a condition: {one_of(FUNCTIONS)}"
@@ -86,7 +92,7 @@ class Condition:
         # "1" fits wherever a text may be turned into a number.
         result = self._evaluate(dict.fromkeys(known, "1"))
         if not isinstance(result, bool | str):
-            raise ConditionError(f"the condition gives {quote(result)}: expected true or false")
+            raise ConditionError(f"the condition gives {result}: expected true or false")
 
     def holds(self, variables: Mapping[str, str]) -> bool:
         """Whether the condition is true for these variables; a text holds if it is true, yes or 1."""
@@ -97,8 +103,10 @@ class Condition:
         try:
             return self._program.execute(_context(variables, (name for name, _ in self.names)))
         except (TypeError, ValueError, KeyError, RuntimeError, OverflowError, ZeroDivisionError) as error:
-            said = str(error).strip("'\"").split(".")[0]
-            raise ConditionError(f"the condition cannot be evaluated: {said}") from error
+            said = str(error)
+            if "No such overload" in said:
+                said = "the kinds do not fit; customer.vip is true or false, customer.matches a number, all else text"
+            raise ConditionError(f"the condition cannot be evaluated: {said.splitlines()[0]}") from error
 
 
 def _context(variables: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
@@ -123,8 +131,7 @@ def _typed(name: str, value: str) -> str | bool | int:
 
 def _syntax_error(text: str, said: str) -> ConditionError:
     match = _SYNTAX.search(said)
-    if match is None:
-        return ConditionError('the condition cannot be read: expected CEL such as customer.vip || caller == ""')
-    line, column, what = int(match[1]), int(match[2]), match[3]
+    line, column, what = (int(match[1]), int(match[2]), match[3]) if match else (1, 1, "it is not CEL")
+    what = "something is missing" if "Context" in what else what
     before = sum(len(each) + 1 for each in text.split("\n")[: line - 1])
     return ConditionError(f"the condition cannot be read: {what.split(' expecting ')[0]}", before + max(column - 1, 0))

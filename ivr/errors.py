@@ -56,9 +56,15 @@ def quote(text: object) -> str:
     return '"' + shown.replace("\n", " ") + '"'
 
 
+#: Words that a message lists before it only counts the rest.
+MOST_LISTED = 24
+
+
 def one_of(words: Iterable[str]) -> str:
-    """`expected a, b or c`, in the given order."""
+    """`expected a, b or c`, in the given order; a long list is cut."""
     listed = list(words)
+    if len(listed) > MOST_LISTED:
+        return f"expected {', '.join(listed[:MOST_LISTED])} or one of {len(listed) - MOST_LISTED} more"
     if not listed:
         return "expected none"
     if len(listed) == 1:

@@ -81,6 +81,11 @@ def _days(text: str) -> tuple[str, ...]:
     return DAYS[begin : end + 1]
 
 
+def _week_key(text: str) -> str:
+    _days(text)
+    return text
+
+
 def _date(text: str) -> str:
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
@@ -96,8 +101,7 @@ def _holidays(text: str) -> str:
     known = _holiday_countries()
     if country not in known:
         raise wrong(
-            f"no holidays are known for {quote(country)}: expected a country such as DE, or with its part such as DE-BY"
-            + did_you_mean(country.upper(), known)
+            f"no holidays are known for {quote(country)}: expected a country such as DE, or its part such as DE-BY"
         )
     if subdivision and subdivision not in known[country]:
         raise wrong(f"no holidays are known for the part {quote(subdivision)} of {country}: {one_of(known[country])}")
@@ -118,7 +122,7 @@ class Calendar(Part):
     id: Name
     title: Text | None = None
     time_zone: TimeZone
-    week: Annotated[Mapping[str, Openings], AfterValidator(_week)]
+    week: Annotated[Mapping[Annotated[str, AfterValidator(_week_key)], Openings], AfterValidator(_week)]
     holidays: Annotated[str, AfterValidator(_holidays)] | None = None
     on_holidays: Openings = ()
     dates: Mapping[Annotated[str, AfterValidator(_date)], Openings] = Field(default_factory=dict)

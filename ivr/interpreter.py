@@ -127,7 +127,10 @@ class Execution:
         self._now = now
         if isinstance(result, QueueEnded) or (isinstance(result, Digits) and result.pressed):
             self._budget = STEP_BUDGET
-        self._asked = next(self._steps) if result is None else self._steps.send(result)
+        try:
+            self._asked = next(self._steps) if result is None else self._steps.send(result)
+        except StopIteration as over:
+            self._asked = over.value
         return self._asked
 
     def _begin(self, node: str | None) -> tuple[Layout, str | None]:
@@ -136,20 +139,18 @@ class Execution:
             raise UnknownPlaceError(f"there is no flow {self.flow}: expected one of {', '.join(self._site.layouts)}")
         return layout, layout.resume(node) if node else layout.first()
 
-    def _run(self, layout: Layout, address: str | None) -> Generator[Instruction, Result, None]:
+    def _run(self, layout: Layout, address: str | None) -> Generator[Instruction, Result, End]:
         while address is not None:
             placed = layout.steps[address]
             self.node = address
             self._budget -= 1
             if self._budget < 0:
-                yield End(Ending.BROKEN, detail=f"{self.flow} {address}: {STEP_BUDGET} steps without the caller")
-                return
+                return End(Ending.BROKEN, detail=f"{self.flow} {address}: {STEP_BUDGET} steps without the caller")
             leave = yield from self._take(placed.step)
             if isinstance(leave, End):
-                yield leave
-                return
+                return leave
             layout, address = self._next(layout, placed, leave)
-        yield End(Ending.DESIGNED)
+        return End(Ending.DESIGNED)
 
     def _next(self, layout: Layout, placed: Placed, leave: Way | None) -> tuple[Layout, str | None]:
         if isinstance(placed.step, FlowStep):
@@ -282,8 +283,8 @@ class Execution:
             music=queue.music if step.music is None else step.music,
         )
         assert isinstance(ended, QueueEnded)
-        way = (ended.outcome,)
-        return way if getattr(step, ended.outcome, None) is not None else ("then",)
+        exits = step.exits()
+        return next((way for way in ((ended.outcome,), ("then",)) if way in exits), None)
 
     def _attributes(self, step: QueueStep) -> tuple[tuple[str, str], ...]:
         """What the agent is told: what the caller chose and typed, what the flow set, and what the step adds."""

@@ -123,7 +123,7 @@ def check_flow(flow: str, document: Document, names: Names) -> Iterator[Problem]
         yield from _check_values(document, placed, variables)
         for path, texts in spoken(placed):
             yield from check_languages(document, path, texts, names.settings)
-            yield from _check_text(document, path, texts, variables)
+            yield from check_names(document, path, texts, variables)
 
 
 def _unreached(document: Document, layout: Layout) -> Iterator[Problem]:
@@ -289,7 +289,8 @@ def _offset(entry: Entry, offset: int) -> int:
     return offset + len(entry.style)
 
 
-def _check_text(document: Document, path: Path, texts: Texts, known: frozenset[str]) -> Iterator[Problem]:
+def check_names(document: Document, path: Path, texts: Texts, known: frozenset[str]) -> Iterator[Problem]:
+    """Values that stand in a text must be known."""
     for language, text in ({"": texts} if isinstance(texts, str) else texts).items():
         for name in names_in(text):
             if name not in known:

@@ -12,11 +12,20 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ivr.errors import Problem, SiteError, quote
 from ivr.hours import Calendar
 from ivr.layout import lay_out
-from ivr.lint import CALL_VARIABLES, RESERVED, Names, check_flow, check_languages, check_loops, unknown, untranslated
+from ivr.lint import (
+    CALL_VARIABLES,
+    RESERVED,
+    Names,
+    check_flow,
+    check_languages,
+    check_loops,
+    check_names,
+    unknown,
+    untranslated,
+)
 from ivr.messages import problems_of
 from ivr.positions import Document, read_document
 from ivr.positions import Path as Place
-from ivr.prompts import names_in
 from ivr.schema import Flow
 from ivr.settings import NumberRule, Queue, Reasons, ReasonsFile, Settings, Skill, Trunk, canonical, check_number
 from ivr.site import Site
@@ -73,6 +82,7 @@ class _Loading:
         if settings_file is not None and settings is not None:
             message = settings.fail_safe.message
             self.problems += check_languages(settings_file, ("fail_safe", "message"), message, settings)
+            self.problems += check_names(settings_file, ("fail_safe", "message"), message, frozenset())
         if self.problems or settings is None:
             raise SiteError(self.problems)
         return Site(
@@ -191,7 +201,4 @@ def _check_queues(document: Document, queues: dict[str, Queue], names: Names) ->
         if queue.announcement is not None:
             path = (queue.id, "announcement")
             yield from check_languages(document, path, queue.announcement, names.settings)
-            for text in [queue.announcement] if isinstance(queue.announcement, str) else queue.announcement.values():
-                for name in names_in(text):
-                    if name not in CALL_VARIABLES:
-                        yield document.problem(path, unknown("variable", name, CALL_VARIABLES))
+            yield from check_names(document, path, queue.announcement, frozenset(CALL_VARIABLES))

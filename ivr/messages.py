@@ -13,8 +13,6 @@ from ivr.errors import Problem, did_you_mean, one_of, quote
 from ivr.positions import Document, Path
 from ivr.schema import STEPS, BaseStep
 
-_NOT_IN_FILE = re.compile(r"(step|kind):[a-z]+|\[key\]")
-
 _EXPECTED = {
     "bool_type": "true or false",
     "int_type": "a whole number",
@@ -37,7 +35,7 @@ def problems_of(
         else:
             at_key = detail["type"] == "extra_forbidden" or "[key]" in loc
             path = _path(document, prefix, loc)
-            yield document.problem(path, _message(document, path, model, detail), at_key=at_key)
+            yield document.problem(path, _message(document, path, model, detail, key), at_key=at_key)
 
 
 def _path(document: Document, prefix: Path, loc: Path) -> Path:
@@ -49,10 +47,11 @@ def _path(document: Document, prefix: Path, loc: Path) -> Path:
     return path
 
 
-def _message(document: Document, path: Path, model: Any, detail: ErrorDetails) -> str:
+def _message(document: Document, path: Path, model: Any, detail: ErrorDetails, key: str) -> str:
     kind, loc = detail["type"], detail["loc"]
     if kind == "extra_forbidden":
         known, where = _keys_at(model, loc[:-1])
+        known = [each for each in known if each != key]
         word = str(loc[-1])
         return f"unknown key {quote(word)}{where}: {one_of(known)}{did_you_mean(word, known)}"
     if kind == "missing":
@@ -100,7 +99,8 @@ def _keys_at(model: Any, loc: Path) -> tuple[list[str], str]:
         word = str(part).removeprefix("step:")
         if str(part).startswith("step:"):
             current = STEPS[word]
-        elif isinstance(current, type) and not _NOT_IN_FILE.fullmatch(str(part)):
+        else:
+            # What pydantic puts in (a tag, an index) is no field, and leaves the model as it is.
             current = _inner_model(_annotation(current, word)) or current
     keys = [field.alias or name for name, field in current.model_fields.items()]
     where = f" in a {current.word} step" if issubclass(current, BaseStep) else ""

@@ -155,8 +155,11 @@ class _Builder:
         self._check(event, path)
         scalar = isinstance(event, ScalarEvent)
         style = (event.style or "") if scalar else ""
+        text = event.value if scalar else ""
+        # An empty value has no place of its own: the parser puts it where the next token begins.
+        place = key if scalar and not style and not text else event
         self.document.entries[path] = Entry(
-            _mark(event), _mark(key), event.value if scalar else "", bool(style) or not scalar, key_is_quoted, style
+            _mark(place), _mark(key), text, bool(style) or not scalar, key_is_quoted, style
         )
         if isinstance(event, SequenceStartEvent):
             return self._sequence(events, path)
@@ -178,7 +181,7 @@ class _Builder:
         if event.anchor is not None:
             raise _Refused(event.start_mark, f"an anchor (&{event.anchor}) is not allowed here: write the value out")
         if event.tag is not None:
-            raise _Refused(event.start_mark, f"a tag ({event.tag}) is not allowed here: remove it")
+            raise _Refused(event.start_mark, f"a tag ({_short(event.tag)}) is not allowed here: remove it")
 
     def _sequence(self, events: Iterator[Any], path: Path) -> Value:
         values: list[Value] = []
@@ -206,6 +209,10 @@ class _Builder:
         message = f"{quote(name)} stands here twice: first at line {earlier.key.line}, column {earlier.key.column}"
         mark = _mark(key)
         self.problems.append(Problem(self.document.file, mark.line, mark.column, message))
+
+
+def _short(tag: object) -> str:
+    return str(tag).replace("tag:yaml.org,2002:", "!!")
 
 
 def _mark(event: Any) -> Mark:

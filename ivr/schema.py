@@ -32,9 +32,12 @@ def _key(text: str) -> str:
     return key
 
 
-def _keys(keys: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not keys:
+def _keys(keys: Any) -> Any:
+    if keys == {}:
         raise wrong("the menu has no keys: expected at least one, such as 1: billing")
+    for word, sign in KEY_WORDS.items() if isinstance(keys, dict) else ():
+        if word in keys and sign in keys:
+            raise wrong(f"{quote(word)} and {quote(sign)} are the same key: expected one of them")
     return keys
 
 
@@ -147,7 +150,7 @@ class MenuStep(BaseStep):
     word = "menu"
     waits = True
     menu: Texts
-    keys: Annotated[Mapping[Key, Target], AfterValidator(_keys)]
+    keys: Annotated[Mapping[Key, Target], BeforeValidator(_keys)]
     wait_s: Seconds = Field(5.0, alias="wait")
     retries: Retries = 2
     barge_in: bool = True

@@ -8,9 +8,9 @@ from ipaddress import ip_network
 from typing import Annotated, Literal
 
 import phonenumbers
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from ivr.errors import did_you_mean, quote
+from ivr.errors import one_of, quote
 from ivr.values import (
     Codec,
     Language,
@@ -39,10 +39,7 @@ SYSTEM_REASONS = ("no_answer", "rejected", "phone_failed", "desktop_lost")
 def _country(text: str) -> str:
     known = phonenumbers.SUPPORTED_REGIONS
     if text not in known:
-        raise wrong(
-            f"{quote(text)} is not a country: expected a code of two capitals such as DE"
-            + did_you_mean(text.upper(), sorted(known))
-        )
+        raise wrong(f"{quote(text)} is not a country: expected a code of two capitals such as DE")
     return text
 
 
@@ -122,14 +119,13 @@ class Settings(Part):
     agents: AgentRules = AgentRules()
     fail_safe: FailSafe
 
-    @model_validator(mode="after")
-    def _default_is_known(self) -> Settings:
-        if self.default_language not in self.languages:
-            raise wrong(
-                f"default_language {quote(self.default_language)} is not among languages"
-                + did_you_mean(self.default_language, self.languages)
-            )
-        return self
+    @field_validator("default_language")
+    @classmethod
+    def _default_is_known(cls, language: str, info: ValidationInfo) -> str:
+        languages = info.data.get("languages", (language,))
+        if language not in languages:
+            raise wrong(f"{quote(language)} is not among the languages: {one_of(languages)}")
+        return language
 
 
 class NumberRule(Part):
@@ -202,22 +198,30 @@ class Trunk(Part):
     port: Annotated[int, AfterValidator(_port)] = 5060
     transport: Literal["udp", "tcp", "tls"] = "udp"
     match: tuple[Annotated[str, AfterValidator(_match)], ...] = ()
-    register_: bool = Field(False, alias="register")
     username: Text | None = None
     secret: SecretReference | None = None
+    register_: bool = Field(False, alias="register")
     codecs: Annotated[tuple[Codec, ...], AfterValidator(_codecs)] = ("alaw", "ulaw")
     max_calls: Annotated[int, AfterValidator(_positive)] = 30
     caller_id: PhoneNumber | None = None
     srtp: bool = False
     emergency: bool = False
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Trunk:
-        if self.register_ and (self.username is None or self.secret is None):
+    @field_validator("register_")
+    @classmethod
+    def _can_register(cls, register: bool, info: ValidationInfo) -> bool:
+        # A field that is wrong itself is not in the data; it has been reported.
+        if register and None in (info.data.get("username", ""), info.data.get("secret", "")):
             raise wrong("a trunk that registers needs username and secret")
-        if self.srtp and self.transport != "tls":
-            raise wrong(f"srtp over {self.transport} would send its keys in clear: expected transport: tls")
-        return self
+        return register
+
+    @field_validator("srtp")
+    @classmethod
+    def _keys_are_hidden(cls, srtp: bool, info: ValidationInfo) -> bool:
+        transport = info.data.get("transport", "tls")
+        if srtp and transport != "tls":
+            raise wrong(f"srtp over {transport} would send its keys in clear: expected transport: tls")
+        return srtp
 
 
 class Queue(Part):
@@ -257,18 +261,20 @@ class Reasons(Part):
     dispositions: tuple[Reason, ...] = ()
 
 
+def _own_reason(code: str) -> str:
+    if code in SYSTEM_REASONS:
+        raise wrong(f"{quote(code)} is set by the system: expected another code")
+    return code
+
+
+OwnReason = Annotated[Name, AfterValidator(_own_reason)]
+
+
 class ReasonsFile(Part):
     """`reasons.yaml` as it is written: code → title."""
 
-    not_ready: Mapping[Name, Text] = Field(default_factory=dict)
+    not_ready: Mapping[OwnReason, Text] = Field(default_factory=dict)
     dispositions: Mapping[Name, Text] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _leaves_the_systems_codes(self) -> ReasonsFile:
-        for code in SYSTEM_REASONS:
-            if code in self.not_ready:
-                raise wrong(f"not_ready {quote(code)} is set by the system: expected another code")
-        return self
 
     def reasons(self) -> Reasons:
         """The codes in the order of the file."""

@@ -1,0 +1,477 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ivr.errors import ExecutionError, UnknownPlaceError
+from ivr.interpreter import CHOSEN, MOST_CHOSEN, STEP_BUDGET, Execution
+from ivr.steps import (
+    Answer,
+    Cause,
+    CustomerFound,
+    Digits,
+    Done,
+    End,
+    Ending,
+    Enqueue,
+    LookUpCustomer,
+    Play,
+    Prompt,
+    QueueEnded,
+    ReadDigits,
+)
+from tests.ivr.sites import NOON, Ride, site_with
+
+DESIGNED = End(Ending.DESIGNED)
+
+
+def said(*texts: str, language: str = "en") -> tuple[Prompt, ...]:
+    return tuple(Prompt(text=text, language=language) for text in texts)
+
+
+# --- saying and ending ------------------------------------------------------------------------------------
+
+
+def test_a_node_that_runs_off_its_end_ends_the_flow_as_designed(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, "- answer\n- say: Welcome."))
+
+    assert ride.heard == Answer()
+    assert ride.done() == Play(said("Welcome."))
+    assert ride.done() == DESIGNED
+
+
+def test_a_flow_without_steps_ends_at_once(tmp_path: Path) -> None:
+    assert Ride(site_with(tmp_path, "[]")).heard == DESIGNED
+
+
+def test_hangup_ends_as_designed(tmp_path: Path) -> None:
+    site = site_with(tmp_path, "- answer\n- if: customer.vip\n  then: [hangup]\n- say: Hello.")
+
+    assert Ride(site, {"customer.vip": "true"}).done() == DESIGNED
+    assert Ride(site).done() == Play(said("Hello."))
+
+
+@pytest.mark.parametrize("cause", ["busy", "closed", "blocked"])
+def test_refuse_says_why_and_where(tmp_path: Path, cause: str) -> None:
+    ride = Ride(site_with(tmp_path, f"- refuse: {cause}"))
+
+    assert ride.heard == End(Ending.REFUSED, Cause(cause), "main welcome:0")
+
+
+def test_say_speaks_the_callers_language_and_falls_back_to_the_sites(tmp_path: Path) -> None:
+    site = site_with(tmp_path, "- say: { en: Welcome., zh: 欢迎 }\n  barge_in: true\n- say: Only English.")
+
+    assert Ride(site, language="zh").heard == Play(said("欢迎", language="zh"), barge_in=True)
+    assert Ride(site, language="fr").heard == Play(said("Welcome."), barge_in=True)
+    ride = Ride(site, language="zh")
+    assert ride.done() == Play(said("Only English."))
+
+
+def test_play_names_a_sound_of_the_site(tmp_path: Path) -> None:
+    sounds = {"sounds/hello.wav": "RIFF", "sounds/zh/hello.wav": "RIFF"}
+    steps = "- play: hello.wav\n- play: { en: hello, zh: zh/hello.wav }"
+    ride = Ride(site_with(tmp_path, steps, **sounds), language="zh")
+
+    assert ride.heard == Play((Prompt(sound="hello.wav", language="en"),))
+    assert ride.done() == Play((Prompt(sound="zh/hello.wav", language="zh"),))
+
+
+def test_values_stand_in_texts_whole_or_digit_by_digit(tmp_path: Path) -> None:
+    steps = "- say: '{customer.name}, account {account:digits}{account}.'\n- set: { account: x }"
+    ride = Ride(site_with(tmp_path, steps), {"account": "12\r\n3", "customer.name": "O'Brien"})
+
+    assert ride.heard == Play(said("O'Brien, account 1 2 312 3."))
+
+
+# --- menu -------------------------------------------------------------------------------------------------
+
+MENU = """
+- menu: Press 1 or star.
+  keys:
+    1: billing
+    star:
+      - say: Again.
+    hash:
+      - queue: support
+  wait: 4s
+  retries: 1
+  invalid: That is no choice.
+  otherwise: bye
+- say: After the menu.
+"""
+REST = """
+billing:
+  - say: Billing.
+bye:
+  - say: Goodbye.
+"""
+
+
+def test_a_key_leads_where_the_menu_says_and_is_remembered(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, MENU, REST))
+
+    assert ride.heard == ReadDigits(said("Press 1 or star."), most=1, first_s=4.0)
+    assert ride.press("1") == Play(said("Billing."))
+    assert ride.execution.chosen == (("menu welcome", "1 billing"),)
+
+
+def test_steps_written_in_place_go_on_after_the_menu(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, MENU, REST))
+
+    assert ride.press("*") == Play(said("Again."))
+    assert ride.execution.node == "welcome:0.*:0"
+    assert ride.execution.chosen == (("menu welcome", "star"),)
+    assert ride.done() == Play(said("After the menu."))
+
+
+def test_a_choice_of_steps_is_named_by_where_they_lead(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, MENU, REST))
+
+    ride.press("#")
+    assert ride.execution.chosen == (("menu welcome", "hash support"),)
+
+
+def test_a_wrong_key_is_told_and_asked_again_then_the_other_way_out_is_taken(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, MENU, REST))
+
+    assert ride.press("7") == ReadDigits(said("That is no choice.", "Press 1 or star."), most=1, first_s=4.0)
+    assert ride.press("8") == Play(said("Goodbye."))
+    assert ride.execution.chosen == ()
+
+
+def test_silence_is_asked_again_without_reproach(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, MENU, REST))
+
+    assert ride.silence() == ReadDigits(said("Press 1 or star."), most=1, first_s=4.0)
+    assert ride.silence() == Play(said("Goodbye."))
+
+
+def test_without_words_for_a_wrong_key_the_menu_is_just_repeated(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, "- menu: Press 1.\n  keys: { 1: welcome }\n  barge_in: false\n- say: Well."))
+
+    again = ReadDigits(said("Press 1."), most=1, barge_in=False)
+    assert [ride.heard, ride.press("2"), ride.silence(), ride.press("3")] == [again, again, again, Play(said("Well."))]
+
+
+# --- collect ----------------------------------------------------------------------------------------------
+
+COLLECT = """
+- collect: Your account, please.
+  into: account
+  digits: 4-6
+  wait: 6s
+  between: 2s
+  retries: 1
+  invalid: Four to six digits.
+  otherwise: bye
+- say: Thank you, {account}.
+"""
+
+
+def test_digits_go_into_the_variable_and_leave_room_for_the_ending_key(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, COLLECT, REST.replace("billing:\n  - say: Billing.", "")))
+
+    asked = ReadDigits(said("Your account, please."), most=7, terminator="#", first_s=6.0, between_s=2.0)
+    assert ride.heard == asked
+    assert ride.press("123456") == Play(said("Thank you, 123456."))
+    assert ride.execution.chosen == (("account", "123456"),)
+
+
+@pytest.mark.parametrize("wrong", ["123", "1234567", "12*4"])
+def test_a_wrong_count_is_told_and_asked_again(tmp_path: Path, wrong: str) -> None:
+    ride = Ride(site_with(tmp_path, COLLECT, "bye:\n  - say: Goodbye."))
+
+    asked = ride.press(wrong)
+    assert isinstance(asked, ReadDigits)
+    assert asked.prompts == said("Four to six digits.", "Your account, please.")
+    assert ride.silence() == Play(said("Goodbye."))
+    assert "account" not in ride.execution.variables
+
+
+def test_without_an_ending_key_exactly_the_wanted_digits_are_read(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, "- collect: Two.\n  into: two\n  digits: 2\n  end: none"))
+
+    assert ride.heard == ReadDigits(said("Two."), most=2)
+
+
+def test_secrets_are_used_but_neither_carried_nor_told(tmp_path: Path) -> None:
+    steps = """
+    - collect: Your code, please.
+      into: code
+      digits: 4
+      end: star
+      secret: true
+    - if: code == "4711"
+      then:
+        - queue: billing
+    """
+    ride = Ride(site_with(tmp_path, steps), {"code": "0000"})
+
+    assert isinstance(ride.heard, ReadDigits)
+    assert (ride.heard.secret, ride.heard.terminator) == (True, "*")
+    queued = ride.press("4711")
+    assert isinstance(queued, Enqueue)
+    assert queued.attributes == ()
+    assert "code" not in ride.execution.variables
+    assert ride.execution.chosen == ()
+
+
+# --- hours, lookup, set, if -------------------------------------------------------------------------------
+
+
+def test_hours_go_by_the_time_of_the_call(tmp_path: Path) -> None:
+    steps = "- hours: office\n  open:\n    - say: Open.\n  closed:\n    - refuse: closed"
+    site = site_with(tmp_path, steps)
+
+    assert Ride(site).heard == Play(said("Open."))
+    at_night = Ride(site, now=datetime(2027, 3, 3, 22, tzinfo=UTC)).heard
+    assert at_night == End(Ending.REFUSED, Cause.CLOSED, "main welcome:0.closed:0")
+
+
+LOOKUP = """
+- lookup: { account: $account }
+  found:
+    - say: Hello {customer.name}.
+  several:
+    - say: Several.
+  unknown:
+    - say: Unknown {customer.name}.
+- if: customer.matches > 1 || customer.vip
+  then:
+    - say: Yes.
+  else:
+    - say: No.
+- set: { account: x }
+"""
+
+
+def test_one_customer_becomes_variables(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, LOOKUP), {"account": "17"})
+
+    assert ride.heard == LookUpCustomer("account", "17")
+    assert ride.found(1, name="Ada", vip="true") == Play(said("Hello Ada."))
+    assert ride.done() == Play(said("Yes."))
+
+
+def test_several_customers_are_not_guessed_among(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, LOOKUP), {"account": "17"})
+
+    assert ride.found(2) == Play(said("Several."))
+    assert ride.done() == Play(said("Yes."))
+
+
+def test_a_lookup_that_finds_nobody_leaves_what_was_known(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, LOOKUP), {"account": "17", "customer.name": "Ada", "customer.vip": "false"})
+
+    assert ride.found(0) == Play(said("Unknown Ada."))
+    assert ride.done() == Play(said("No."))
+
+
+def test_a_found_record_replaces_the_one_before(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, LOOKUP), {"account": "17", "customer.name": "Ada", "customer.vip": "true"})
+
+    ride.found(1, name="Ben")
+    assert ride.done() == Play(said("No."))
+    assert "customer.vip" not in ride.execution.variables
+
+
+def test_nothing_to_look_up_by_finds_nobody_without_asking(tmp_path: Path) -> None:
+    assert Ride(site_with(tmp_path, LOOKUP)).heard == Play(said("Unknown ."))
+
+
+def test_set_keeps_values_and_changes_the_language(tmp_path: Path) -> None:
+    steps = """
+    - set: { topic: "Call of {caller}", copy: $caller, language: zh }
+    - say: { en: Hello., zh: 你好 }
+    - set: { language: $customer.language }
+    - say: { en: Hello., zh: 你好 }
+    """
+    ride = Ride(site_with(tmp_path, steps), {"caller": "+4989", "customer.language": "fr"})
+
+    assert ride.heard == Play(said("你好", language="zh"))
+    carried = ride.execution.variables
+    assert (carried["topic"], carried["copy"], carried["language"]) == ("Call of +4989", "+4989", "zh")
+    assert ride.done() == Play(said("你好", language="zh"))
+
+
+def test_a_condition_that_fails_on_a_value_does_not_hold_and_is_noted(tmp_path: Path) -> None:
+    site = site_with(tmp_path, "- if: int(caller) > 5\n  then: [hangup]\n- say: On we go.")
+    ride = Ride(site, {"caller": "anonymous"})
+
+    assert ride.heard == Play(said("On we go."))
+    assert len(ride.execution.notes) == 1
+    assert ride.execution.notes[0].startswith("main welcome:0: the condition cannot be evaluated")
+
+
+# --- queue ------------------------------------------------------------------------------------------------
+
+
+def test_a_queue_step_takes_its_rules_from_the_queue_and_from_itself(tmp_path: Path) -> None:
+    queues = """
+billing: { title: Billing, announcement: Please wait., announce_every: 15s, max_wait: 2m, music: calm }
+support: { title: Support }
+"""
+    steps = """
+    - queue: billing
+    - queue: billing
+      priority: 5
+      skills: { billing: 3 }
+      attributes: { reason: "typed {caller}" }
+      announcement: { en: Still busy., zh: 忙 }
+      announce_every: 1m
+      max_wait: 30s
+      music: jazz
+    - queue: support
+    """
+    ride = Ride(site_with(tmp_path, steps, queues_yaml=queues), {"caller": "7"}, language="zh")
+
+    assert ride.heard == Enqueue(
+        "billing", announcement=said("Please wait."), announce_every_s=15.0, max_wait_s=120.0, music="calm"
+    )
+    assert ride.leave_queue("timed_out") == Enqueue(
+        "billing",
+        priority=5,
+        skills=(("billing", 3),),
+        attributes=(("reason", "typed 7"),),
+        announcement=said("忙", language="zh"),
+        announce_every_s=60.0,
+        max_wait_s=30.0,
+        music="jazz",
+    )
+    assert ride.leave_queue("served") == Enqueue("support", announce_every_s=30.0)
+    assert ride.leave_queue("served") == DESIGNED
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"), [("served", "Bye."), ("timed_out", "Sorry."), ("closed", "Bye."), ("something new", "Bye.")]
+)
+def test_a_queue_step_goes_on_by_how_the_wait_ended(tmp_path: Path, outcome: str, words: str) -> None:
+    site = site_with(tmp_path, "- queue: billing\n  timed_out: [say: Sorry.]\n  then: [say: Bye.]")
+
+    assert Ride(site).leave_queue(outcome) == Play(said(words))
+
+
+def test_each_outcome_may_have_its_own_way(tmp_path: Path) -> None:
+    steps = "- queue: billing\n  served: [say: A.]\n  timed_out: [say: B.]\n  closed: [say: C.]"
+    site = site_with(tmp_path, steps)
+
+    heard = [Ride(site).leave_queue(outcome) for outcome in ("served", "timed_out", "closed", "something new")]
+    assert heard == [Play(said("A.")), Play(said("B.")), Play(said("C.")), DESIGNED]
+
+
+def test_the_agent_is_told_what_was_chosen_typed_and_set(tmp_path: Path) -> None:
+    steps = """
+    - menu: Press 1.
+      keys: { 1: next }
+    """
+    rest = """
+    next:
+      - collect: Account.
+        into: account
+        digits: 2
+      - set: { topic: Billing, language: zh }
+      - queue: billing
+        attributes: { note: Careful }
+    """
+    ride = Ride(site_with(tmp_path, steps, rest), {"caller": "1"})
+    ride.press("1")
+    queued = ride.press("42")
+
+    assert isinstance(queued, Enqueue)
+    assert queued.attributes == (
+        ("menu welcome", "1 next"), ("account", "42"), ("topic", "Billing"), ("note", "Careful"),
+    )  # fmt: skip
+
+
+# --- other flows, going on elsewhere, driving -------------------------------------------------------------
+
+
+def test_a_flow_may_hand_over_to_another(tmp_path: Path) -> None:
+    other = "start: door\nnodes:\n  door:\n    - say: Other.\n"
+    ride = Ride(site_with(tmp_path, "- flow: other", **{"flows/other_yaml": other}))
+
+    assert ride.heard == Play(said("Other."))
+    assert (ride.execution.flow, ride.execution.node) == ("other", "door:0")
+
+
+def test_a_queued_call_goes_on_in_its_queue_and_repeats_nothing(tmp_path: Path) -> None:
+    site = site_with(tmp_path, MENU.replace("1: billing", "1: [queue: billing]"), "bye: [hangup]")
+    first = Ride(site, {"caller": "7"})
+    first.press("1")
+    carried = first.execution
+    second = Ride(site, carried.variables, at=carried.node, language="zh")
+
+    assert first.heard == second.heard
+    assert isinstance(second.heard, Enqueue)
+    assert second.execution.chosen == carried.chosen == (("menu welcome", "1 billing"),)
+    assert second.execution.language == "en"
+    assert second.leave_queue("served") == Play(said("After the menu."))
+
+
+def test_a_step_that_is_gone_goes_on_at_the_beginning_of_its_node(tmp_path: Path) -> None:
+    assert Ride(site_with(tmp_path, "- say: One."), at="welcome:7.closed:0").heard == Play(said("One."))
+    assert Ride(site_with(tmp_path, "- say: One."), at="welcome").heard == Play(said("One."))
+
+
+def test_a_node_or_flow_that_is_gone_is_an_error_that_a_lookup_may_catch(tmp_path: Path) -> None:
+    site = site_with(tmp_path, "- say: One.")
+
+    with pytest.raises(UnknownPlaceError, match="there is no node gone: expected one of welcome"):
+        Execution(site, "main", {}, "en", node="gone:0")
+    with pytest.raises(LookupError, match="there is no flow gone: expected one of main"):
+        Execution(site, "gone", {}, "en")
+
+
+@pytest.mark.parametrize("carried", ["{", "17", '[["a"]]', "[1]"])
+def test_choices_that_cannot_be_read_are_dropped(tmp_path: Path, carried: str) -> None:
+    assert Ride(site_with(tmp_path, "- answer"), {CHOSEN: carried}).execution.chosen == ()
+
+
+def test_only_the_last_choices_are_kept(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome }\n  otherwise: welcome"))
+    for _ in range(MOST_CHOSEN + 5):
+        ride.press("1")
+
+    assert len(ride.execution.chosen) == MOST_CHOSEN
+
+
+def test_a_silent_line_in_an_endless_menu_ends_as_broken(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome }\n  retries: 0\n  otherwise: welcome"))
+    ride.press("1")
+    silences = 0
+    while not isinstance(ride.heard, End):
+        ride.silence()
+        silences += 1
+
+    assert ride.heard == End(Ending.BROKEN, detail=f"main welcome:0: {STEP_BUDGET} steps without the caller")
+    assert silences == STEP_BUDGET
+
+
+def test_a_result_that_does_not_belong_is_refused(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, "- answer\n- queue: billing"))
+
+    with pytest.raises(ExecutionError, match="flow main at welcome:0: expected Done, got Digits"):
+        ride.press("1")
+    with pytest.raises(ExecutionError, match="expected Done, got None"):
+        ride.execution.advance(None, NOON)
+    ride.done()
+    with pytest.raises(ExecutionError, match="expected QueueEnded, got CustomerFound"):
+        ride.execution.advance(CustomerFound(0), NOON)
+    assert ride.feed(QueueEnded("served")) == DESIGNED
+    with pytest.raises(ExecutionError, match="flow main has ended at welcome:1"):
+        ride.done()
+
+
+def test_the_first_call_takes_no_result(tmp_path: Path) -> None:
+    with pytest.raises(ExecutionError, match="expected NoneType, got Done"):
+        Execution(site_with(tmp_path, "- answer"), "main", {}, "en").advance(Done(), NOON)
+
+
+def test_pressed_digits_renew_the_budget(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome }\n  otherwise: welcome"))
+    for _ in range(STEP_BUDGET + 10):
+        ride.feed(Digits("1"))
+
+    assert isinstance(ride.heard, ReadDigits)
