@@ -20,6 +20,7 @@ from screenpop.routes.borders import Borders
 from screenpop.routes.page import Page
 from screenpop.routes.services import Services
 from screenpop.settings import WebSettings
+from screenpop.wishes import Wishes
 
 
 def create_app(
@@ -32,6 +33,8 @@ def create_app(
 ) -> FastAPI:
     """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's."""
     sessions = Sessions(store, people or People(store), desk.now, hours=settings.session_hours)
+
+    wishes = Wishes(desk, live, directory, settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -46,7 +49,7 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.services = Services(desk, directory, live, sessions, store, settings)
+    app.state.services = Services(desk, directory, live, wishes, sessions, store, settings)
     app.add_middleware(Borders, settings=settings)
     statuses.install(app)
     app.include_router(_api(), prefix="/api")

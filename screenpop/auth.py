@@ -19,6 +19,8 @@ from screenpop.people import LONGEST_PASSWORD, People, username_of
 from screenpop.text import storable
 
 COOKIE = "callyard_session"
+#: A person's sessions; a new one ends the oldest.
+MOST_SESSIONS = 20
 _TOKEN_BYTES = 32
 _LONGEST_TOKEN = 100
 _US = 1_000_000
@@ -159,6 +161,10 @@ class Sessions:
         opened = Session(_id_of(token), person, now + self._length_us)
         async with self._store.write() as connection:
             await connection.execute(delete(session).where(session.c.expires_at <= now))
+            older = select(session.c.token_hash).where(session.c.username == person.username)
+            older = older.order_by(session.c.created_at.desc()).offset(MOST_SESSIONS - 1).limit(1000)
+            ids = list(await connection.scalars(older))
+            await connection.execute(delete(session).where(session.c.token_hash.in_(ids)))
             await connection.execute(
                 insert(session).values(
                     token_hash=opened.id,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import structlog
 from sqlalchemy import select
@@ -152,6 +152,25 @@ class CustomerDirectory:
         if caller.kind == "withheld":
             self._keep(interaction_id, Match("withheld", caller))
         await self._look(interaction_id, caller, "", find)
+
+    async def recorded(self, interaction_id: str) -> tuple[dict[str, Any], Match] | None:
+        """An interaction that is over, with who it was with; None when it is unknown or the database is away."""
+        try:
+            async with asyncio.timeout(self._query_s), self._store.read() as connection:
+                found = await history.one(connection, interaction_id)
+                if found is None:
+                    return None
+                caller = self.plan.caller(found["caller"] or "")
+                known = await customers.by_id(connection, found["customer_id"]) if found["customer_id"] else None
+                people: tuple[Customer, ...] = (known,) if known else ()
+                if not people and caller.number:
+                    people = await customers.by_number(connection, caller.number)
+                word = "withheld" if caller.kind == "withheld" and not people else _word(people)
+                match = Match(word, caller, people)
+                return found, replace(match, history=await self._past(connection, interaction_id, match))
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("records not read", interaction_id=interaction_id, why=f"{type(error).__name__}: {error}"[:300])
+            return None
 
     # --- for the agent --------------------------------------------------------------------------------
 

@@ -49,7 +49,8 @@ _OFFERS_REMEMBERED = 4_096
 
 
 class Live:
-    """Every agent's stream of messages. `open` it with the desk before the first socket comes.
+    """Every agent's stream of messages. `open` it with the desk before the first socket comes; what is published
+    before that is not lost: the first snapshot is taken from the board.
 
     `totals_s`: queue totals go out at most this often. `settle_s`: so long after a start may desktops that were
     there before take to come back. `sessions_s`: sessions ended by another process are noticed this often.
@@ -173,7 +174,7 @@ class Live:
         if work is not None and work.interaction_id == fact.interaction_id:
             update = {"stage": "talking", "since": fact.started_at, "deadline": 0}
             self.set_work(fact.agent_id, work.model_copy(update=update))
-        else:
+        elif self._opened is not None:
             self.set_work(fact.agent_id, self._take_up(self._desk.board(), fact.agent_id))
 
     def _talk_closed(self, fact: commands.TalkClosed) -> None:
@@ -223,7 +224,11 @@ class Live:
             joined.send_to(tab, self._snapshot(joined, person))
             joined.tabs.append(tab)
         if len(joined.tabs) == 1 and Role.AGENT in person.roles:
-            self._desk.submit(DesktopChanged(person.username, Desktop.THERE))
+            try:
+                self._desk.submit(DesktopChanged(person.username, Desktop.THERE))
+            except BaseException:
+                joined.tabs.remove(tab)
+                raise
         return tab
 
     def is_there(self, agent_id: str) -> bool:

@@ -20,6 +20,8 @@ _WITHHELD = {"", "anonymous", "restricted", "private", "unknown", "unavailable",
 #: Shorter ones without a plus are extensions: no country has subscriber numbers that short in international form.
 _SHORTEST_NUMBER = 7
 _LONGEST_TEXT = 64
+#: Digits and what people put between them; `;ext=…` and the like may follow.
+_NUMBER_SHAPE = re.compile(r"\+?[0-9 ()./\u2010-\u2015-]+(;.*)?")
 
 CallerKind = Literal["number", "internal", "withheld", "unreadable"]
 
@@ -71,6 +73,8 @@ class NumberPlan:
         return not text.startswith("+") and len(re.sub(r"\D", "", text)) < _SHORTEST_NUMBER
 
     def _e164(self, text: str) -> str | None:
+        if not _NUMBER_SHAPE.fullmatch(text):
+            return None
         national = _parsed(text, self.country)
         if national is not None and phonenumbers.is_valid_number(national):
             return _format(national, PhoneNumberFormat.E164)

@@ -19,7 +19,7 @@ from acd.model import AgentProfile
 from screenpop.csv_file import Faults, ImportResult, Row, read_rows
 from screenpop.db.store import Store
 from screenpop.db.tables import person, person_queue, person_skill, session
-from screenpop.errors import ImportFileError, InvalidRequestError, NotFoundError, PasswordTooWeakError
+from screenpop.errors import InvalidRequestError, NotFoundError, PasswordTooWeakError
 from screenpop.model import Person, Role
 
 COLUMNS = ("username", "name", "role", "extension", "phone", "address", "queues", "skills")
@@ -111,7 +111,7 @@ class People:
     async def add(self, entry: Entry) -> None:
         """Add a person, who cannot sign in until they have a password.
 
-        Raises ImportFileError, with a line for each fault, when the entry cannot be or the name is taken.
+        Raises ImportFileError with every fault when the entry cannot be, InvalidRequestError for a name that is taken.
         """
         faults = Faults("people")
         _check(entry, 1, faults)
@@ -351,18 +351,6 @@ def _check_doubles(entries: Sequence[tuple[int, Entry]], faults: Faults) -> None
         first = seen.setdefault(entry.username, line)
         if first != line:
             faults.add(line, f"username: {entry.username!r} stands in line {first} already")
-
-
-__all__ = [
-    "COLUMNS",
-    "PHONE_KINDS",
-    "Entry",
-    "ImportFileError",
-    "ImportResult",
-    "People",
-    "PersonPhone",
-    "username_of",
-]
 
 
 def entry_from_words(username: str, name: str, role: str, extension: str, queues: str, skills: str) -> Entry:

@@ -124,9 +124,10 @@ class Stream:
     def push_body(self, body: str) -> None:
         self.seq += 1
         self._kept.append(body)
-        frame = self._frame(self.seq, body)
-        for tab in list(self.tabs):
-            tab.push(frame)
+        if self.tabs:
+            frame = self._frame(self.seq, body)
+            for tab in list(self.tabs):
+                tab.push(frame)
 
     def send_to(self, tab: Tab, message: ServerMessage, *, after: int = 0) -> None:
         """Send to one tab only a message that is not kept; its number is `after` behind the last one's."""

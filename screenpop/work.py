@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from acd.commands import OfferInteraction
 from acd.model import Reason
-from acd.snapshot import InteractionView
+from acd.snapshot import AgentView, InteractionView
 from screenpop.customers import Match
 from screenpop.messages import Why, Work, WorkStage
 from screenpop.numbers import NumberPlan
@@ -30,7 +33,13 @@ def offered_work(
 
 
 def work_in_hand(
-    interaction: InteractionView, stage: WorkStage, since: int, match: Match | None, plan: NumberPlan, title: str
+    interaction: InteractionView,
+    stage: WorkStage,
+    since: int,
+    deadline: int,
+    match: Match | None,
+    plan: NumberPlan,
+    title: str,
 ) -> Work:
     """An interaction that an agent holds already, as the engine knows it (after the server started anew)."""
     return _work(
@@ -42,9 +51,46 @@ def work_in_hand(
         queue=interaction.queue,
         stage=stage,
         since=since,
-        deadline=0,
+        deadline=deadline,
         reason=interaction.reason,
     )
+
+
+def recorded_work(recorded: Mapping[str, Any], agent: AgentView, match: Match, title: str) -> Work:
+    """A wrap-up whose call is over, from what the records say (`screenpop.db.history.one`)."""
+    visit = recorded["visits"][-1] if recorded["visits"] else {}
+    talks = [talk for talk in recorded["talks"] if talk["agent_id"] == agent.id]
+    return with_match(
+        Work(
+            interaction_id=recorded["id"],
+            offer_id=talks[-1]["id"] if talks else "",
+            stage="wrap_up",
+            queue=last_queue(recorded),
+            queue_title=title,
+            caller=match.caller.number or recorded["caller"] or "",
+            caller_text=match.caller.text,
+            caller_kind=match.caller.kind,
+            dialled=recorded["dialled"] or "",
+            flow=recorded["flow"] or "",
+            priority=visit.get("priority") or 0,
+            arrived_at=recorded["arrived_at"] or 0,
+            first_asked_at=visit.get("first_asked_at") or 0,
+            since=agent.since,
+            deadline=agent.deadline,
+            attributes=visit.get("attributes") or {},
+            reason=None,
+            match=match.word,
+            customer=None,
+            candidates=(),
+            history=(),
+        ),
+        match,
+    )
+
+
+def last_queue(recorded: Mapping[str, Any]) -> str:
+    """The queue in which an interaction was last, or empty."""
+    return (recorded["visits"][-1]["queue"] or "") if recorded["visits"] else ""
 
 
 def with_match(work: Work, match: Match) -> Work:

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import structlog
-from sqlalchemy import Table, case, select
+from sqlalchemy import Table, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -163,6 +163,20 @@ class Records:
         async with self._store.read() as connection:
             position = await connection.scalar(select(tables.journal_position.c.position))
         return int(position or 0)
+
+    async def resume(self, journal_position: int) -> int:
+        """The position after which this journal, now at `journal_position`, has to be replayed into the tables.
+
+        A stored position beyond it is that of another journal (the old one was lost or put away): it is set back,
+        so that nothing of the new one is taken for written.
+        """
+        written = await self.written_position()
+        if written <= journal_position:
+            return written
+        log.warning("another journal than the records were written from", written=written, journal=journal_position)
+        async with self._store.write() as connection:
+            await connection.execute(update(tables.journal_position).values(position=journal_position))
+        return journal_position
 
     # --- taking ---------------------------------------------------------------------------------------
 

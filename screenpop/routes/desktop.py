@@ -11,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocketDisconnect
 
 from screenpop.errors import NotSignedInError
-from screenpop.live import Live
 from screenpop.routes.borders import is_own_origin
 from screenpop.routes.services import services_of, session_of
 from screenpop.streams import Tab
+from screenpop.wishes import Wishes
 
 log = structlog.get_logger(__name__)
 router = APIRouter()
@@ -45,7 +45,7 @@ async def desk(websocket: WebSocket, stream: str = "", after: int = 0) -> None:
         return
     await websocket.accept()
     tab = services.live.join(session, websocket.send_text, stream=stream[:64], after=after)
-    reading = asyncio.create_task(_read(websocket, services.live, tab))
+    reading = asyncio.create_task(_read(websocket, services.wishes, tab))
     ends: tuple[asyncio.Future[Any], ...] = (reading, tab.over)
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -58,7 +58,7 @@ async def desk(websocket: WebSocket, stream: str = "", after: int = 0) -> None:
         await _close(websocket, why)
 
 
-async def _read(websocket: WebSocket, live: Live, tab: Tab) -> None:
+async def _read(websocket: WebSocket, wishes: Wishes, tab: Tab) -> None:
     loop = asyncio.get_running_loop()
     second, count = loop.time(), 0
     while True:
@@ -71,7 +71,7 @@ async def _read(websocket: WebSocket, live: Live, tab: Tab) -> None:
         if count > _MOST_A_SECOND:
             tab.drop("too_many_messages")
             return
-        live.hear(tab, message.get("text") or "")
+        wishes.hear(tab, message.get("text") or "")
 
 
 async def _close(websocket: WebSocket, why: str) -> None:

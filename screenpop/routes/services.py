@@ -14,6 +14,7 @@ from screenpop.db.store import Store
 from screenpop.live import Live
 from screenpop.ports import Desk
 from screenpop.settings import WebSettings
+from screenpop.wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Services:
     desk: Desk
     directory: CustomerDirectory
     live: Live
+    wishes: Wishes
     sessions: Sessions
     store: Store
     settings: WebSettings

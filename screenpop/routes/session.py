@@ -55,7 +55,7 @@ async def who_am_i(session: SignedIn) -> WhoAmI:
 @router.delete("/session", status_code=204, summary="Sign out; presence becomes logged out")
 async def sign_out(session: SignedIn, response: Response, services: WithServices) -> None:
     if Role.AGENT in session.person.roles:
-        services.live.choose_presence(session.person, Presence.LOGGED_OUT, "")
+        services.wishes.choose_presence(session.person, Presence.LOGGED_OUT, "")
     await services.sessions.sign_out(session)
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=services.settings.secure_cookie)
 
@@ -67,7 +67,7 @@ async def presence(session: SignedIn, services: WithServices) -> OwnPresence:
 
 @router.put("/me/presence", summary="Choose my presence")
 async def choose_presence(wanted: OwnPresence, session: SignedIn, services: WithServices) -> OwnPresence:
-    services.live.choose_presence(session.person, wanted.presence, wanted.reason)
+    services.wishes.choose_presence(session.person, wanted.presence, wanted.reason)
     return _presence(session, services)
 
 

@@ -193,3 +193,19 @@ def test_every_recorded_field_has_its_column(fact: Fact) -> None:
     assert row is not None
     table, columns = row
     assert set(columns) <= set(table.c.keys())
+
+
+async def test_a_journal_goes_on_after_what_is_written(store: Store) -> None:
+    async with Records(store) as records:
+        records.keep(7, life_of("i1"))
+    assert await Records(store).resume(9) == 7
+
+
+async def test_a_new_journal_is_not_taken_for_written(store: Store) -> None:
+    async with Records(store) as records:
+        records.keep(700, life_of("i1"))
+    async with Records(store) as records:
+        assert await records.resume(0) == 0
+        records.keep(1, life_of("i2"))
+        await records.flush()
+        assert await records.written_position() == 1
