@@ -29,6 +29,7 @@ from ivr.positions import Path as Place
 from ivr.schema import Flow
 from ivr.settings import NumberRule, Queue, Reasons, ReasonsFile, Settings, Skill, Trunk, canonical, check_number
 from ivr.site import Site
+from ivr.values import NAME_RULE, is_name
 
 MOST_FLOWS = 200
 
@@ -158,12 +159,16 @@ class _Loading:
         return document, frozenset(entries), found
 
     def _flow_files(self) -> Iterator[tuple[str, Document | None]]:
+        for stray in sorted([*self.folder.glob("*.yml"), *self.folder.glob("flows/*.yml")]):
+            self._wrong(stray.relative_to(self.folder).as_posix(), "this file is not read: expected the ending .yaml")
         files = sorted((self.folder / "flows").glob("*.yaml"))
         if not files:
             self._wrong("flows", "there is no flow: expected at least one file such as flows/main.yaml")
         if len(files) > MOST_FLOWS:
             self._wrong("flows", f"{len(files)} flows: expected at most {MOST_FLOWS}")
         for file in files[:MOST_FLOWS]:
+            if not is_name(file.stem):
+                self._wrong(f"flows/{file.name}", f"{quote(file.stem)} cannot name a flow: expected {NAME_RULE}")
             yield file.stem, self._read(f"flows/{file.name}")
 
 

@@ -37,9 +37,18 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("callyard", "{said}", {"said": message})
 
 
+#: What a name is, in words.
+NAME_RULE = "small letters, digits, - and _, a letter first, at most 40"
+
+
+def is_name(text: str) -> bool:
+    """Whether the text can name a flow, node, queue and so on."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise wrong(f"{quote(text)} is not a name: expected small letters, digits, - and _, a letter first, at most 40")
+    if not is_name(text):
+        raise wrong(f"{quote(text)} is not a name: expected {NAME_RULE}")
     return text
 
 

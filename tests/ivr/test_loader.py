@@ -66,6 +66,17 @@ def test_all_problems_of_all_files_come_at_once_and_none_twice(tmp_path: Path) -
     ]
 
 
+def test_files_that_would_be_passed_over_are_named(tmp_path: Path) -> None:
+    files = {"trunks.yml": "carrier: {}\n", "flows/other.yml": "start: a\n", "flows/Two words.yaml": flow("- answer")}
+
+    assert problems_in(tmp_path, files) == [
+        'flows/Two words.yaml:1:1: "Two words" cannot name a flow: '
+        "expected small letters, digits, - and _, a letter first, at most 40",
+        "flows/other.yml:1:1: this file is not read: expected the ending .yaml",
+        "trunks.yml:1:1: this file is not read: expected the ending .yaml",
+    ]
+
+
 def test_names_of_a_file_that_is_not_yaml_are_not_called_unknown(tmp_path: Path) -> None:
     broken = {name: "a: [b\n" for name in ("queues.yaml", "numbers.yaml", "skills.yaml", "hours.yaml")}
     steps = "- hours: any\n- queue: any\n  skills: { any: 1 }"
