@@ -51,6 +51,9 @@ QUEUES = (
     QueueRules("support", title="Technical help", ring_us=30_000_000, wrap_up_us=60_000_000),
 )
 MARIA = AgentProfile("maria", name="Maria Alvarez", queues=("billing", "support"))
+#: Colleagues, off duty until somebody says otherwise.
+BEN = AgentProfile("ben", name="Ben Okafor", queues=("billing",))
+WEI = AgentProfile("wei", name="Wei Zhang", queues=("billing", "support"))
 REASONS = (Choice(code="lunch", title="Lunch"), Choice(code="training", title="Training"))
 DISPOSITIONS = (
     Choice(code="solved", title="Solved"),
@@ -76,8 +79,8 @@ CUSTOMERS = (
 class Clock:
     """The machine's time, which a test may move on."""
 
-    def __init__(self) -> None:
-        self.ahead_us = 0
+    def __init__(self, ahead_us: int) -> None:
+        self.ahead_us = ahead_us
 
     def now(self) -> int:
         return time.time_ns() // 1_000 + self.ahead_us
@@ -91,7 +94,7 @@ class EngineDesk:
         self._records = records
         self._position = 0
         self._clock = clock
-        self.engine = Engine(Configuration(queues=QUEUES, agents=(MARIA,)), clock.now())
+        self.engine = Engine(Configuration(queues=QUEUES, agents=(MARIA, BEN, WEI)), clock.now())
         self.facts: list[Command] = []
         self.shown: dict[str, asyncio.Task[bool]] = {}
         self.shown_in_us: dict[str, int] = {}
@@ -152,7 +155,7 @@ class Floor:
 
     async def call(self, caller: str, queue: str = "billing", priority: int = 0, **typed: str) -> str:
         """A caller arrives and asks for an agent; the interaction's id."""
-        interaction_id = f"i-{len(self.calls) + 1}"
+        interaction_id = f"c0ffee-{len(self.calls) + 1:04}"
         self.calls.append(interaction_id)
         self.desk.submit(InteractionArrived(interaction_id, caller, dialled="+442079460000", flow="main"))
         await self.directory.match_caller(interaction_id, caller)
@@ -168,8 +171,8 @@ class Floor:
     def pick_up(self, interaction_id: str) -> None:
         self.desk.submit(OfferAccepted(f"{interaction_id}/1"))
 
-    def hang_up(self, interaction_id: str) -> None:
-        self.desk.submit(TalkEnded(interaction_id, "maria"))
+    def hang_up(self, interaction_id: str, agent_id: str = "maria") -> None:
+        self.desk.submit(TalkEnded(interaction_id, agent_id))
 
     def move_on(self, seconds: float) -> None:
         """Time passes for the server; what is due happens."""
@@ -193,8 +196,8 @@ class Floor:
 
 
 @asynccontextmanager
-async def open_floor(folder: Path, web_files: Path) -> AsyncIterator[Floor]:
-    """A call centre with one agent, Maria (password `PASSWORD`), whose phone is free."""
+async def open_floor(folder: Path, web_files: Path, *, ahead_us: int = 0) -> AsyncIterator[Floor]:
+    """A call centre whose agent Maria (password `PASSWORD`) has a free phone; its clock starts `ahead_us` ahead."""
     url = f"sqlite:///{folder / 'callyard.db'}"
     await migrate(url)
     store = Store(url)
@@ -207,7 +210,7 @@ async def open_floor(folder: Path, web_files: Path) -> AsyncIterator[Floor]:
                 dispositions=DISPOSITIONS,
                 queue_titles={rules.id: rules.title for rules in QUEUES},
             )
-            live, clock = Live(directory, settings), Clock()
+            live, clock = Live(directory, settings, settle_s=3600), Clock(ahead_us)
             desk = EngineDesk(live, records, clock)
             server = Server(create_app(desk, directory, live, store, settings))
             listening = listen("127.0.0.1", 0)
@@ -228,7 +231,8 @@ async def open_floor(folder: Path, web_files: Path) -> AsyncIterator[Floor]:
 
 async def _fill(store: Store) -> None:
     people = People(store)
-    await people.add(Entry("maria", MARIA.name, extension="1001", phone="sip", queues=MARIA.queues))
+    for agent, extension in ((MARIA, "1001"), (BEN, "1002"), (WEI, "1003")):
+        await people.add(Entry(agent.id, agent.name, extension=extension, phone="sip", queues=agent.queues))
     await people.set_password("maria", PASSWORD)
     async with store.write() as connection:
         await customers.put(store, connection, CUSTOMERS)

@@ -190,9 +190,9 @@ export class Desk {
     await tick()
     if (!document.hidden) await nextFrame()
     if (document.querySelector(`[data-offer="${CSS.escape(offerId)}"]`) === null) return
-    if (this.#live.send({ type: 'shown', offer_id: offerId, id: `shown:${offerId}` })) this.#shown = offerId
     document.documentElement.dataset['shownOffer'] = offerId
     performance.mark(`shown:${offerId}`)
+    if (this.#live.send({ type: 'shown', offer_id: offerId, id: `shown:${offerId}` })) this.#shown = offerId
   }
 }
 

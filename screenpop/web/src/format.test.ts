@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { clockText, countdownText, dayText, initials, numberText, spanText, titleText } from './format'
+import { clockText, countdownText, dayText, initials, languageText, numberText, spanText, titleText } from './format'
 
 const S = 1_000_000
 
@@ -76,4 +76,10 @@ test('initials keep whole characters', () => {
   expect(initials('Ada King Lovelace')).toBe('AL')
   expect(initials('张伟')).toBe('张')
   expect(initials('')).toBe('')
+})
+
+test('languages have names, and what is none is left alone', () => {
+  expect(languageText('de')).toBe('German')
+  expect(languageText('zh')).toBe('Chinese')
+  expect(languageText('Swiss German, please')).toBe('Swiss German, please')
 })

@@ -111,6 +111,17 @@ export function wordText(code: string): string {
   return code.replaceAll(/[_.]+/g, ' ').trim()
 }
 
+const LANGUAGES = new Intl.DisplayNames(['en'], { type: 'language', fallback: 'code' })
+
+/** `de` as `German`; what is no language tag stays as it is. */
+export function languageText(tag: string): string {
+  try {
+    return LANGUAGES.of(tag) ?? tag
+  } catch {
+    return tag
+  }
+}
+
 export function countText(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`
 }
