@@ -153,12 +153,15 @@ class Floor:
     server: Server
     calls: list[str] = field(default_factory=list)
 
-    async def call(self, caller: str, queue: str = "billing", priority: int = 0, **typed: str) -> str:
-        """A caller arrives and asks for an agent; the interaction's id."""
+    async def call(
+        self, caller: str, queue: str = "billing", priority: int = 0, *, looked_up: bool = True, **typed: str
+    ) -> str:
+        """A caller arrives and asks for an agent; the interaction's id. `looked_up`: who it is was found out first."""
         interaction_id = f"c0ffee-{len(self.calls) + 1:04}"
         self.calls.append(interaction_id)
         self.desk.submit(InteractionArrived(interaction_id, caller, dialled="+442079460000", flow="main"))
-        await self.directory.match_caller(interaction_id, caller)
+        if looked_up:
+            await self.directory.match_caller(interaction_id, caller)
         self.desk.submit(InteractionAttached(interaction_id))
         self.desk.submit(InteractionQueued(interaction_id, queue, priority=priority, attributes=tuple(typed.items())))
         return interaction_id

@@ -112,6 +112,24 @@ async def test_a_withheld_number_is_said(desk: Page, floor: Floor) -> None:
     await expect(desk.get_by_text("we cannot tell who it is")).to_be_visible()
 
 
+async def test_a_record_that_comes_late_is_filled_in(desk: Page, floor: Floor) -> None:
+    await floor.choose(Presence.READY)
+    call = await floor.call("+442079460101", looked_up=False)
+    await expect(desk.get_by_role("heading", name="Record not available right now")).to_be_visible()
+    await expect(desk.get_by_role("heading", name="+44 20 7946 0101")).to_be_visible()
+    await floor.directory.match_caller(call, "+442079460101")
+    await expect(desk.get_by_role("heading", name="Amelia Hart")).to_be_visible()
+    await expect(desk.get_by_role("heading", name="Customer record")).to_be_visible()
+
+
+async def test_beside_a_crm_nothing_sticks_out(desk: Page, floor: Floor) -> None:
+    await desk.set_viewport_size({"width": 380, "height": 800})
+    await floor.choose(Presence.READY)
+    await floor.call("+442079460101", reason="W" * 200, a_name_of_many_words_that_nobody_reads="short")
+    await expect(desk.get_by_role("heading", name="Amelia Hart")).to_be_visible()
+    assert await desk.evaluate("document.documentElement.scrollWidth") <= 380
+
+
 HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
 
 

@@ -192,7 +192,7 @@ export class Desk {
     if (document.querySelector(`[data-offer="${CSS.escape(offerId)}"]`) === null) return
     document.documentElement.dataset['shownOffer'] = offerId
     performance.mark(`shown:${offerId}`)
-    if (this.#live.send({ type: 'shown', offer_id: offerId, id: `shown:${offerId}` })) this.#shown = offerId
+    if (this.#live.send({ type: 'shown', offer_id: offerId, id: 'shown' })) this.#shown = offerId
   }
 }
 
