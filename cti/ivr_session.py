@@ -179,6 +179,7 @@ class IvrSession:
         while True:
             instruction = self._execution.advance(result, self._ports.utc())
             self._tell_choices()
+            self._log_notes()
             await self._renew()
             if isinstance(instruction, End):
                 await self._end(instruction)
@@ -233,6 +234,11 @@ class IvrSession:
         for label, value in chosen[self._told :]:
             self._ports.story.note(self.interaction_id, f"chose {value} at {label}")
         self._told = len(chosen)
+
+    def _log_notes(self) -> None:
+        for note in self._execution.notes:
+            log.warning("flow.note", interaction_id=self.interaction_id, flow=self._execution.flow, note=note)
+        self._execution.notes.clear()
 
     async def _save_state(self) -> None:
         """Write on the channel where the flow stands, so that another process can go on from here."""
