@@ -162,12 +162,14 @@ async def callers(
     calls: Sequence[SippCaller],
     *,
     rate: float = 10.0,
+    spread_s: float = 0.0,
     gives_up_after_s: float | None = None,
     limit_s: float = 60.0,
     port: int = 0,
 ) -> AsyncIterator[SippRun]:
     """Make these calls, `rate` a second, and wait to be hung up, or give up after so long.
 
+    `spread_s`: each waits up to so long, at random, before it calls, so that nothing falls into step with the rate.
     `folder` keeps SIPp's files and must be this run's own. Leaving the context kills SIPp.
     """
     for call in calls:
@@ -176,6 +178,8 @@ async def callers(
     wait_s = limit_s if gives_up_after_s is None else gives_up_after_s
     values = {"wait_ms": round(wait_s * 1000), "answer_ms": min(round(limit_s * 1000), _ANSWER_MS)}
     scenario = _write_scenario(folder, "caller" if gives_up_after_s is None else "waiter", values)
+    if spread_s > 0:
+        _put_pause_first(scenario, round(spread_s * 1000))
     rows = "".join(f"{call.number};{call.dialled};{call.name}\n" for call in calls)
     (folder / "callers.csv").write_text(f"SEQUENTIAL\n{rows}")
     command = [
@@ -203,6 +207,11 @@ def _write_scenario(folder: Path, name: str, values: dict[str, int]) -> Path:
     path = folder / f"{name}.xml"
     path.write_text(re.sub(r"@\{(\w+)\}", lambda found: str(values[found[1]]), text))
     return path
+
+
+def _put_pause_first(scenario: Path, longest_ms: int) -> None:
+    head, begin, rest = scenario.read_text().partition("  <send")
+    scenario.write_text(f'{head}  <pause distribution="uniform" min="0" max="{longest_ms}"/>\n{begin}{rest}')
 
 
 @asynccontextmanager
