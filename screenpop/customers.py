@@ -187,6 +187,11 @@ class CustomerDirectory:
             self._kept[interaction_id] = match
         return match
 
+    async def idle(self) -> None:
+        """Wait until no look-up is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     # --- looking --------------------------------------------------------------------------------------
 
     def _caller_of(self, interaction_id: str) -> Caller:

@@ -22,6 +22,9 @@ class Page(StaticFiles):
         super().__init__(directory=folder, html=True, check_dir=False)
         self._index = folder / "index.html"
 
+    async def check_config(self) -> None:
+        """Nothing: a folder that is missing is answered by a page that says so."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         if not self._index.is_file():
             return HTMLResponse(_NOT_BUILT, 503)

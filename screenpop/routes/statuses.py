@@ -66,3 +66,8 @@ def install(app: FastAPI) -> None:
     async def _database(_request: Request, error: SQLAlchemyError) -> JSONResponse:
         log.warning("database does not answer", why=f"{type(error).__name__}: {error}"[:300])
         return answer(errors.DatabaseUnavailableError("The database does not answer; try again."))
+
+    @app.exception_handler(Exception)
+    async def _fault(_request: Request, _error: Exception) -> JSONResponse:
+        # The traceback is logged by the server that runs us.
+        return JSONResponse({"code": "internal_error", "message": "This is our fault; it is logged."}, 500)

@@ -74,10 +74,11 @@ class Cluster:
             raise RuntimeError(f"PostgreSQL ended: {(self._folder / 'log').read_text()[-2000:]}")
         raise RuntimeError("PostgreSQL is not ready after 30 s")
 
-    def database(self) -> str:
+    def database(self, like: str = "template1") -> str:
+        """The address of a new database, empty or a copy of the one named `like`."""
         self._count += 1
         name = f"test{self._count}"
-        self._run("createdb", "-h", str(self._folder), "-U", "callyard", name)
+        self._run("createdb", "-h", str(self._folder), "-U", "callyard", "-T", like, name)
         return f"postgresql://callyard@/{name}?host={self._folder}"
 
     def stop(self) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -8,27 +9,45 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from screenpop.db.migrate import migrate
+from screenpop.db.migrate import migrate, revision_of
 from screenpop.db.store import Store
 from screenpop.db.tables import metadata
 from screenpop.errors import DatabaseAddressError
 
 
-async def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
+@pytest.fixture
+async def migrated(url: str) -> AsyncIterator[Store]:
+    await migrate(url)
+    store = Store(url)
+    yield store
+    await store.close()
+
+
+async def test_migrations_make_the_tables_that_the_code_uses(migrated: Store) -> None:
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, metadata))
 
-    async with store.read() as connection:
+    async with migrated.read() as connection:
         assert await connection.run_sync(differences) == []
 
 
-async def test_migrating_again_changes_nothing(url: str, store: Store) -> None:
-    async with store.write() as connection:
+async def test_migrating_again_changes_nothing(url: str, migrated: Store) -> None:
+    async with migrated.write() as connection:
         await connection.execute(text("INSERT INTO customer (id, name, vip, folded) VALUES ('c1', 'A', true, 'a')"))
     await migrate(url)
-    async with store.read() as connection:
+    async with migrated.read() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM customer")) == 1
+
+
+async def test_a_database_tells_its_revision(url: str) -> None:
+    store = Store(url)
+    before, newest = await revision_of(store)
+    await migrate(url)
+    after, _ = await revision_of(store)
+    await store.close()
+    assert before is None
+    assert after == newest
 
 
 async def test_a_failed_migration_leaves_nothing_behind(url: str) -> None:
