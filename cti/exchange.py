@@ -22,7 +22,7 @@ from acd.events import (
 )
 from acd.model import Phone, Stage
 from cti.ami import AmiEvent
-from cti.ami_events import DeviceStateChanged, parse_event
+from cti.ami_events import DeviceStateChanged, UserEventCame, parse_event
 from cti.calls import (
     CallerGone,
     Calls,
@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 #: Hang-up causes by which a phone says that its user declined (Q.850: user busy, call rejected).
 DECLINED_CAUSES = frozenset({17, 21})
+#: By this event the dialplan says that it refused a call without asking us.
+REFUSED_EVENT = "CallyardRefused"
 #: Events kept while the world is read; beyond that they are dropped and counted, and the next reading repairs it.
 MOST_HELD_EVENTS = 50_000
 
@@ -61,11 +63,13 @@ class Exchange:
         self._dispatcher = dispatcher
         self._sessions: dict[str, IvrSession] = {}
         self._extensions: dict[str, str] = {}
+        self._fixed: frozenset[str] = frozenset()
         self._is_reachable: dict[str, bool] = {}
         self._is_used: dict[str, bool] = {}
         self._told_phone: dict[str, Phone] = {}
         self._held: list[AmiEvent] | None = None
         self.counts: Counter[str] = Counter()
+        self.on_refused: Callable[[str], None] = lambda node: None
         self.on_detached_gone: Callable[[CallerGone], None] = lambda change: dispatcher.submit(
             CallerLeft(change.interaction_id, True)
         )
@@ -96,9 +100,14 @@ class Exchange:
     def session(self, interaction_id: str) -> IvrSession | None:
         return self._sessions.get(interaction_id)
 
-    def assign_phones(self, extensions: Mapping[str, str]) -> None:
-        """Set every agent's extension (agent id → extension)."""
+    def assign_phones(self, extensions: Mapping[str, str], *, fixed: Iterable[str] = ()) -> None:
+        """Set every agent's extension (agent id → extension).
+
+        `fixed`: agents whose phone has a fixed address and never signs on. Asterisk calls such a phone unavailable
+        for ever, so it counts as there; that it is not shows when it is rung.
+        """
         self._extensions = dict(extensions)
+        self._fixed = frozenset(fixed)
         self.tell_all(self.calls.assign_phones({f"PJSIP/{ext}": agent for agent, ext in extensions.items()}))
 
     def devices(self) -> tuple[str, ...]:
@@ -125,6 +134,8 @@ class Exchange:
             self.counts["ami_event_malformed"] += 1
             log.error("ami.event_malformed", error=str(error))
             return
+        if isinstance(parsed, UserEventCame) and parsed.name == REFUSED_EVENT:
+            self.on_refused(parsed.node)
         self.tell_all(self.calls.apply(parsed))
 
     def hold_events(self) -> None:
@@ -204,7 +215,7 @@ class Exchange:
             self._dispatcher.submit(OfferRejected(offer.offer_id, f"phone: cause {change.cause}"))
 
     def _tell_phone(self, agent_id: str) -> None:
-        if not self._is_reachable.get(agent_id, False):
+        if agent_id not in self._fixed and not self._is_reachable.get(agent_id, False):
             phone = Phone.GONE
         elif self._is_used.get(agent_id, False):
             phone = Phone.BUSY

@@ -164,10 +164,12 @@ class Server:
         )
         stack.push_async_callback(exchange.offers.close)
         exchange.assign_phones(
-            {each.id: self._phones[each.id].extension for each in self._profiles if each.id in self._phones}
+            {each.id: self._phones[each.id].extension for each in self._profiles if each.id in self._phones},
+            fixed=(agent_id for agent_id, phone in self._phones.items() if phone.address),
         )
         gaps = GapImport(self.dispatcher, settings, exchange.calls.is_alive)
         stack.push_async_callback(gaps.close)
+        exchange.on_refused = lambda name: gaps.gather(self._nodes[name])
         exchange.on_detached_gone = lambda change: gaps.settle(change.interaction_id, self._nodes[change.node])
         self.recovery = Recovery(self.dispatcher, exchange, self._live.is_there, gaps.import_from, self._push_phones)
         self.dispatcher.on_stall = self.recovery.read_again
