@@ -362,7 +362,7 @@ class Calls:
         interactions = {channel.interaction_id for channel in inside if channel.is_caller}
         pairs = set()
         for channel in inside:
-            if channel.agent_id:
+            if channel.agent_id and not channel.disowned:
                 for interaction_id in interactions:
                     channel.was_connected = True
                     channel.interaction_id = channel.interaction_id or interaction_id

@@ -21,6 +21,10 @@ from cti.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+#: What the dialplan notes of a call that it refused because there were too many.
+OVERLOAD = "overload"
+#: Refused calls are imported together, this long after the first.
+GATHER_S = 5.0
 #: How long the fail-safe script may still write after its caller has hung up.
 LATE_ENTRY_S = 1.0
 
@@ -34,6 +38,7 @@ class GapImport:
         self._is_alive = is_alive
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_gathering = False
         self.imported = 0
 
     def settle(self, interaction_id: str, node: Node) -> None:
@@ -49,6 +54,22 @@ class GapImport:
         except CtiError as error:
             log.warning("gaps.unread", node=node.name, error=str(error))
         self._dispatcher.submit(CallerLeft(interaction_id, gap=True))
+
+    def gather(self, node: Node) -> None:
+        """The dialplan refused a call by itself: import it, with others that follow, in a moment."""
+        if not self._is_gathering:
+            self._is_gathering = True
+            task = asyncio.get_running_loop().create_task(self._gather(node))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _gather(self, node: Node) -> None:
+        await asyncio.sleep(GATHER_S)
+        self._is_gathering = False
+        try:
+            await self.import_from(node)
+        except CtiError as error:
+            log.warning("gaps.unread", node=node.name, error=str(error))
 
     async def import_from(self, node: Node) -> None:
         """Import everything that is there. Raises the AMI errors of `Node`; what was not imported stays."""
@@ -74,7 +95,9 @@ class GapImport:
                 InteractionArrived(interaction_id, first.caller, first.dialled, gap=True, arrived_at=first.started_at)
             )
         left = next((detail for record in records if (detail := what_was_left(record))), "")
-        if left:
+        if any(record.note == OVERLOAD for record in records):
+            self._dispatcher.submit(FlowEnded(interaction_id, Outcome.REFUSED, OVERLOAD))
+        elif left:
             self._dispatcher.submit(FlowEnded(interaction_id, Outcome.VOICEMAIL, left))
         else:
             self._dispatcher.submit(CallerLeft(interaction_id, gap=True))

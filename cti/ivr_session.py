@@ -345,6 +345,7 @@ class IvrSession:
         while True:
             ended = self._queue_result()
             if ended is not None:
+                self._digits.clear()  # what was pressed during the talk was not meant for the flow
                 return ended
             if self._rings:
                 await self._ring(self._rings.popleft())

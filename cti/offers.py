@@ -12,6 +12,8 @@ from collections.abc import Callable
 import structlog
 
 from acd.commands import OfferInteraction, Order, WithdrawOffer
+from acd.events import InteractionDetached
+from acd.snapshot import InteractionView
 from cti.calls import Calls
 from cti.dispatcher import Dispatcher
 from cti.ivr_session import IvrSession
@@ -59,22 +61,29 @@ class Offers:
         session = self._session_of(offer.interaction_id)
         view = self._dispatcher.interaction(offer.interaction_id)
         if view is None or session is None:
+            # Nobody of ours speaks with the caller: take the offer back, which is not the agent's fault.
             log.info("offer.nobody_there", offer_id=offer.offer_id)
+            self._dispatcher.submit(InteractionDetached(offer.interaction_id))
             return
         session.cut_prompt()
-        shown = False
-        try:
-            async with asyncio.timeout(self._pop_wait_s):
-                shown = await self._desktops.show_offer(offer, view)
-        except TimeoutError:
-            pass
-        if shown:
+        if await self._show(offer, view):
             self._dispatcher.tally.pops_shown += 1
         else:
             self._dispatcher.tally.pop_late += 1
             log.warning("offer.pop_late", offer_id=offer.offer_id, agent_id=offer.agent_id)
-        if self._dispatcher.is_open(offer.offer_id):
+        session = self._session_of(offer.interaction_id)
+        if session is not None and self._dispatcher.is_open(offer.offer_id):
             session.ring(offer)
+
+    async def _show(self, offer: OfferInteraction, view: InteractionView) -> bool:
+        try:
+            async with asyncio.timeout(self._pop_wait_s):
+                return await self._desktops.show_offer(offer, view)
+        except TimeoutError:
+            return False
+        except Exception:  # a screen that cannot be drawn must not keep a phone from ringing
+            log.exception("offer.pop_failed", offer_id=offer.offer_id)
+            return False
 
     def _withdraw(self, order: WithdrawOffer) -> None:
         session = self._session_of(order.interaction_id)

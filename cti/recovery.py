@@ -130,7 +130,7 @@ class Recovery:
     async def _settle(self) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._settle_s
-        while loop.time() < until and not self._is_settled():  # noqa: ASYNC110  # many sources, bounded
+        while loop.time() < until and not self._wanted.is_set() and not self._is_settled():  # noqa: ASYNC110  # many sources, bounded
             await asyncio.sleep(0.05)
         if self._wanted.is_set() or not all(node.link.is_up for node in self._exchange.nodes.values()):
             return
