@@ -151,7 +151,7 @@ class Live:
 
     def _agent_changed(self, fact: commands.AgentChanged) -> None:
         if stream := self._streams.get(fact.agent_id):
-            stream.push(AgentMessage(**agent_now(fact).model_dump()))
+            stream.push(AgentMessage.of(fact))
 
     def _offer_closed(self, fact: commands.OfferClosed) -> None:
         self._ended_offers[fact.offer_id] = None
@@ -274,7 +274,7 @@ class Live:
                 roles=tuple(str(role) for role in person.roles),
                 queues=self._totals.seen_by(person),
             ),
-            agent=None if view is None else agent_now(view),
+            agent=None if view is None else AgentNow.of(view),
             work=stream.work,
             queues=self._totals.of(person),
             reasons=self._settings.reasons,
@@ -395,18 +395,3 @@ class Live:
 
     def _now(self) -> int:
         return self._desk.now()
-
-
-def agent_now(agent: commands.AgentChanged | AgentView) -> AgentNow:
-    """What screens show of an agent, from a fact or from the board."""
-    return AgentNow(
-        state=agent.state,
-        reason=agent.reason,
-        since=agent.since,
-        presence=agent.presence,
-        presence_reason=agent.presence_reason,
-        phone=agent.phone,
-        desktop=agent.desktop,
-        interaction_id=agent.interaction_id,
-        deadline=agent.deadline,
-    )

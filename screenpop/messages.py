@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from acd.commands import AgentChanged
 from acd.model import AgentState, Desktop, OfferOutcome, Phone, Presence
+from acd.snapshot import AgentView
 from screenpop.customers import MatchWord
 from screenpop.model import Customer, PastInteraction, Value
 from screenpop.numbers import CallerKind
@@ -77,6 +79,20 @@ class AgentNow(Value):
     desktop: Desktop
     interaction_id: str
     deadline: int
+
+    @classmethod
+    def of(cls, agent: AgentChanged | AgentView) -> Self:
+        return cls(
+            state=agent.state,
+            reason=agent.reason,
+            since=agent.since,
+            presence=agent.presence,
+            presence_reason=agent.presence_reason,
+            phone=agent.phone,
+            desktop=agent.desktop,
+            interaction_id=agent.interaction_id,
+            deadline=agent.deadline,
+        )
 
 
 class QueueTotals(Value):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from screenpop.live import agent_now
 from screenpop.messages import AgentNow, QueueTotals
 from screenpop.routes.services import SignedIn, WithServices
 
@@ -27,7 +26,7 @@ async def agents(session: SignedIn, services: WithServices) -> list[AgentOnFloor
     person = session.person
     mine = set(person.queues)
     return [
-        AgentOnFloor(id=view.id, name=view.name, queues=view.queues, **agent_now(view).model_dump())
+        AgentOnFloor(id=view.id, name=view.name, queues=view.queues, **AgentNow.of(view).model_dump())
         for view in services.desk.board().agents
         if person.sees_everything or view.id == person.username or mine.intersection(view.queues)
     ]

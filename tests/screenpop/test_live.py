@@ -1,28 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from acd.commands import AgentChanged, TalkOpened
+from acd.commands import AgentChanged
 from acd.events import CallerLeft, DesktopChanged, OfferAccepted, OfferRejected, TalkEnded
 from acd.model import AgentState, Phone, Presence
 from acd.model import Desktop as DesktopWord
-from screenpop.auth import Session, Sessions
-from screenpop.customers import CustomerDirectory
 from screenpop.db import history
-from screenpop.db.records import Records
 from screenpop.db.store import Store
-from screenpop.live import Live
-from screenpop.model import Person, Role
-from screenpop.numbers import NumberPlan
-from tests.screenpop.office import PASSWORD, SETTINGS, START, Office, office
+from tests.screenpop.office import PASSWORD, START, office
 
 MARIA_GONE = DesktopChanged("maria", DesktopWord.GONE)
 
@@ -52,8 +42,8 @@ async def test_a_fresh_desktop_gets_everything_that_is_now(sqlite_store: Store) 
     assert snapshot["dispositions"] == [{"code": "solved", "title": "Solved"}]
 
 
-async def test_a_call_from_pop_to_the_end_of_wrap_up(sqlite_store: Store) -> None:
-    async with office(sqlite_store) as opened:
+async def test_a_call_from_pop_to_the_end_of_wrap_up(store: Store) -> None:
+    async with office(store) as opened:
         desktop = await opened.sit_down("maria")
         await opened.make_ready("maria", desktop)
         await opened.call("i1", "030 901820", choice="billing", account="4711")
@@ -376,97 +366,3 @@ async def test_nobody_is_told_of_an_offer_without_a_desktop(sqlite_store: Store)
         await opened.desk.until(MARIA_GONE)
         renewed = replace(offer, offer_id="i1/7", agent_id="jonas")
         assert await opened.live.show_offer(renewed, view) is False
-
-
-# --- after a restart ------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def restarted(opened: Office, store: Store, *, settle_s: float = 60) -> AsyncIterator[Live]:
-    """A second web side that knows nothing, on the same engine and database."""
-    async with CustomerDirectory(store, NumberPlan("DE"), opened.records) as directory:
-        live = Live(directory, SETTINGS, settle_s=settle_s)
-        async with live.open(opened.desk, Sessions(store, opened.people, opened.desk.now)):
-            yield live
-
-
-class Reader:
-    """A socket that keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self._got: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-    async def send(self, frame: str) -> None:
-        self._got.put_nowait(json.loads(frame))
-
-    async def until(self, kind: str) -> dict[str, Any]:
-        async with asyncio.timeout(5):
-            while True:
-                message = await self._got.get()
-                if message["type"] == kind:
-                    return message
-
-
-def join(live: Live, username: str) -> Reader:
-    reader = Reader()
-    person = Person(username=username, name=username.title(), roles=(Role.AGENT,), queues=("billing",))
-    live.join(Session("s", person, 2**62), reader.send)
-    return reader
-
-
-async def test_desktops_that_do_not_come_back_are_gone(sqlite_store: Store) -> None:
-    async with office(sqlite_store) as opened:
-        # As a restart finds it: the engine remembers two desktops, nobody is connected.
-        for agent_id in ("maria", "jonas"):
-            opened.desk.submit(DesktopChanged(agent_id, DesktopWord.THERE))
-        async with restarted(opened, sqlite_store, settle_s=0) as live:
-            join(live, "jonas")
-            await opened.desk.until(MARIA_GONE)
-        assert DesktopChanged("jonas", DesktopWord.GONE) not in opened.desk.events
-
-
-async def test_a_talk_in_progress_is_taken_up(sqlite_store: Store) -> None:
-    async with office(sqlite_store) as opened:
-        desktop = await opened.sit_down("maria")
-        await opened.make_ready("maria", desktop)
-        await opened.call("i1", "+4930901820", choice="billing")
-        opened.desk.submit(OfferAccepted("i1/1"))
-        await opened.records.flush()
-        async with restarted(opened, sqlite_store) as live:
-            reader = join(live, "maria")
-            work = (await reader.until("snapshot"))["work"]
-            assert (work["stage"], work["offer_id"], work["attributes"]) == ("talking", "i1/1", {"choice": "billing"})
-            assert work["match"] == "unavailable"
-            found = (await reader.until("work"))["work"]
-            assert (found["match"], found["customer"]["id"]) == ("one", "c1")
-
-
-async def test_a_wrap_up_whose_call_is_over_is_taken_up(sqlite_store: Store) -> None:
-    async with office(sqlite_store) as opened:
-        desktop = await opened.sit_down("maria")
-        await opened.make_ready("maria", desktop)
-        await opened.call("i1", "+4930901820", choice="billing")
-        opened.desk.submit(OfferAccepted("i1/1"))
-        opened.desk.submit(TalkEnded("i1", "maria"))
-        opened.desk.submit(CallerLeft("i1"))
-        before = opened.live.work_of("maria")
-        assert before is not None
-        await opened.records.flush()
-        async with restarted(opened, sqlite_store) as live:
-            reader = join(live, "maria")
-            assert (await reader.until("snapshot"))["work"] is None
-            await reader.until("work")
-            taken_up = live.work_of("maria")
-    assert taken_up is not None
-    assert taken_up.model_copy(update={"reason": before.reason}) == before
-
-
-async def test_what_is_published_before_anybody_listens_does_no_harm(sqlite_store: Store) -> None:
-    async with (
-        Records(sqlite_store) as records,
-        CustomerDirectory(sqlite_store, NumberPlan("DE"), records) as directory,
-    ):
-        live = Live(directory, SETTINGS)
-        live.publish([agent_changed("maria"), TalkOpened("i1/1", "i1", "maria", "billing", START)], START)
-        assert live.work_of("maria") is None
-        assert not live.is_there("maria")
