@@ -6,7 +6,7 @@ Everything of Asterisk is known by (node, uniqueid). Late, doubled and missing e
 channel that is not known changes nothing, and `reconcile` repairs what a gap in the events has cost.
 
 A phone counts as used by something else while any channel of its endpoint lives that is not the ringing or
-bridged leg of a live call of ours. So the time between the end of a bridge and the hang-up of the agent's channel
+bridged leg of a live call of ours (an agent who calls us as a customer uses it too). So the time between the end of a bridge and the hang-up of the agent's channel
 is "used", and nobody is offered to a phone that has not hung up yet.
 """
 
@@ -136,9 +136,8 @@ class Calls:
         self._agents = dict(phones)
         self._by_agent = {}
         for channel in self._channels.values():
-            if not channel.is_caller:
-                channel.agent_id = self._agents.get(endpoint_of(channel.name), channel.agent_id)
-                self._index_agent(channel)
+            channel.agent_id = self._agents.get(endpoint_of(channel.name), channel.agent_id)
+            self._index_agent(channel)
         return self._phone_changes(sorted({*self._agents.values(), *self._used}))
 
     def claim_caller(self, node: str, uniqueid: str, channel: str, interaction_id: str) -> None:
@@ -257,6 +256,9 @@ class Calls:
         leg = self._channels.get((event.node, event.dest_uniqueid))
         if caller is None or leg is None or not caller.is_caller or not leg.agent_id:
             return ()
+        if leg.was_connected:
+            # Old news, held back while the world was read: the phone has been answered since.
+            return ()
         leg.interaction_id = caller.interaction_id
         ringing = LegRinging(leg.interaction_id, leg.agent_id, event.node, leg.name)
         return (ringing, *self._phone_changes([leg.agent_id]))
@@ -301,7 +303,7 @@ class Calls:
         self._forget(key)
         if channel.is_caller:
             changes.append(CallerGone(channel.interaction_id, event.node))
-            changes += self._phone_changes(sorted(self._agents_of(channel.interaction_id)))
+            changes += self._phone_changes(sorted({*self._agents_of(channel.interaction_id), channel.agent_id}))
         elif channel.agent_id:
             if channel.interaction_id and not channel.disowned:
                 changes.append(LegGone(channel.interaction_id, channel.agent_id, event.cause, channel.was_connected))
@@ -329,7 +331,7 @@ class Calls:
         channel.agent_id = found.variables.get(VARIABLE_AGENT, "") or self._agents.get(endpoint_of(found.channel), "")
         if interaction_id and found.variables.get(VARIABLE_OFFER):
             channel.interaction_id = interaction_id
-        elif interaction_id and not channel.agent_id:
+        elif interaction_id and not found.variables.get(VARIABLE_AGENT):
             self._mark_caller(channel, interaction_id)
         self._index_agent(channel)
         if found.bridge_id:
@@ -339,7 +341,6 @@ class Calls:
     def _mark_caller(self, channel: _Channel, interaction_id: str) -> None:
         channel.is_caller = True
         channel.interaction_id = interaction_id
-        channel.agent_id = ""
         self._callers[interaction_id] = channel.key
 
     def _forget(self, key: Key) -> None:
@@ -362,7 +363,7 @@ class Calls:
         interactions = {channel.interaction_id for channel in inside if channel.is_caller}
         pairs = set()
         for channel in inside:
-            if channel.agent_id and not channel.disowned:
+            if channel.agent_id and not channel.disowned and not channel.is_caller:
                 for interaction_id in interactions:
                     channel.was_connected = True
                     channel.interaction_id = channel.interaction_id or interaction_id
@@ -371,13 +372,14 @@ class Calls:
 
     def _legs(self, interaction_id: str, agent_id: str) -> list[_Channel]:
         channels = (self._channels[key] for key in sorted(self._by_agent.get(agent_id, ())))
-        return [channel for channel in channels if channel.interaction_id == interaction_id]
+        return [each for each in channels if each.interaction_id == interaction_id and not each.is_caller]
 
     def _agents_of(self, interaction_id: str) -> set[str]:
-        return {c.agent_id for c in self._channels.values() if c.agent_id and c.interaction_id == interaction_id}
+        legs = (channel for channel in self._channels.values() if channel.agent_id and not channel.is_caller)
+        return {leg.agent_id for leg in legs if leg.interaction_id == interaction_id}
 
     def _is_ours(self, channel: _Channel) -> bool:
-        if channel.disowned or channel.interaction_id not in self._callers:
+        if channel.is_caller or channel.disowned or channel.interaction_id not in self._callers:
             return False
         return not channel.was_connected or (channel.interaction_id, channel.agent_id) in self._talks
 

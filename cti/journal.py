@@ -71,9 +71,7 @@ def read_segment(path: Path) -> Segment:
     whole, newline, torn = data.rpartition(b"\n")
     lines = whole.split(b"\n") if newline else []
     if not lines:
-        raise JournalError(
-            f"{path}:1: expected a segment's opening line, got {len(data)} bytes without a line end"
-        )
+        raise JournalError(f"{path}:1: expected a segment's opening line, got {len(data)} bytes without a line end")
     head = _parse(path, 1, lines[0])
     if head.get("journal") != 1:
         raise JournalError(f"{path}:1: expected journal format 1, got {head.get('journal')!r}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from acd.snapshot import InteractionView
-
 from acd.commands import Fact, OfferInteraction
 from acd.model import AgentProfile
+from acd.snapshot import InteractionView
 
 
 class CustomerMatch(Protocol):
