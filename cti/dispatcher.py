@@ -30,6 +30,11 @@ STALL_US = 5_000_000
 _FACTS = get_args(Fact)
 
 
+def facts_of(commands: Sequence[Command]) -> list[Fact]:
+    """What became true, without the orders."""
+    return [command for command in commands if isinstance(command, _FACTS)]
+
+
 @dataclass(slots=True)
 class Tally:
     """What has been counted since the start."""
@@ -152,7 +157,7 @@ class Dispatcher:
                 self.tally.offers += 1
             elif isinstance(command, OfferClosed):
                 self._offers.pop(command.offer_id, None)
-        facts = [command for command in commands if isinstance(command, _FACTS)]
+        facts = facts_of(commands)
         if facts:
             self._records.keep(position, facts)
             self._desktops.publish(facts, now)

@@ -76,6 +76,10 @@ def read_segment(path: Path) -> Segment:
     if head.get("journal") != 1:
         raise JournalError(f"{path}:1: expected journal format 1, got {head.get('journal')!r}")
     entries = tuple(_entry(path, number, line) for number, line in enumerate(lines[1:], start=2))
+    for number, entry in enumerate(entries, start=2):
+        expected = head["n"] + number - 1
+        if entry.position != expected:
+            raise JournalError(f"{path}:{number}: expected position {expected}, got {entry.position}")
     return Segment(path, head["n"], head["t"], head["state"], entries, len(torn))
 
 
@@ -105,10 +109,6 @@ def replay(segment: Segment) -> Iterator[tuple[Entry | None, Engine, tuple[Any, 
         yield entry, engine, engine.handle(entry.event, entry.now)
 
 
-def _log_sync_failure(error: OSError) -> None:
-    log.error("journal.sync_failed", error=str(error))
-
-
 class Journal:
     """The open end of a journal: append, sync in the background, begin a new segment.
 
@@ -122,7 +122,6 @@ class Journal:
         self._fd = -1
         self._lock_fd = -1
         self._dirty = False
-        self._sync_task: asyncio.Task[None] | None = None
         self.position = 0
         self.bytes_in_segment = 0
         self.on_sync_failed: Callable[[OSError], None] = lambda error: log.error(
@@ -149,6 +148,25 @@ class Journal:
             return segment
         return None
 
+    def earlier_segments(self, newest: Segment, after: int) -> Iterator[Segment]:
+        """The segments before `newest` that hold entries beyond position `after`, oldest first.
+
+        One that cannot be read ends the search back: what stood in it is logged as missing.
+        """
+        found: list[Segment] = []
+        first = newest.position
+        for path in reversed([path for path in segment_paths(self._folder) if path < newest.path]):
+            if first <= after:
+                break
+            try:
+                segment = read_segment(path)
+            except JournalError as error:
+                log.error("journal.segment_unreadable", error=str(error))
+                break
+            found.append(segment)
+            first = segment.position
+        return iter(reversed(found))
+
     def _lock(self) -> None:
         import fcntl
 
@@ -161,18 +179,41 @@ class Journal:
             raise JournalError(f"{self._folder}: another process writes this journal; stop it first") from error
 
     def begin_segment(self, engine: Engine, now: int) -> None:
-        """Start a new segment with the engine's whole state; older ones beyond the limit are removed."""
+        """Start a new segment with the engine's whole state; older ones beyond the limit are removed.
+
+        Raises `JournalError` when it cannot be written: then there is no new one, and entries go where they went.
+        """
         paths = segment_paths(self._folder)
         number = int(paths[-1].stem) + 1 if paths else 1
         path = self._folder / f"{number:06d}.jsonl"
-        self._close_file()
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         head = {"journal": 1, "n": self.position, "t": now, "state": dump(engine)}
-        self._write(orjson.dumps(head) + b"\n")
-        os.fsync(self._fd)
-        self.bytes_in_segment = 0
-        for old in paths[: -self._keep or None]:
+        self.bytes_in_segment = 0  # also when it fails: tried again after as many bytes, not with every event
+        fd = self._create(path, orjson.dumps(head) + b"\n")
+        self._close_file()
+        self._fd = fd
+        for old in paths[: max(0, len(paths) + 1 - self._keep)]:
             old.unlink(missing_ok=True)
+
+    def _create(self, path: Path, line: bytes) -> int:
+        """A new file that holds this line, safe on disk under its name; nothing at all if that cannot be."""
+        fd = -1
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            written = 0
+            while written < len(line):
+                written += os.write(fd, line[written:])
+            os.fsync(fd)
+            folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            if fd >= 0:
+                os.close(fd)
+                path.unlink(missing_ok=True)
+            raise JournalError(f"{path}: cannot begin a segment: {error}") from error
+        return fd
 
     def append(self, event: Event, now: int) -> int:
         """Write one input; returns its position. Raises `JournalError` when the disk refuses it."""
@@ -200,11 +241,13 @@ class Journal:
             await asyncio.sleep(self._sync_every_s)
             if self._dirty:
                 self._dirty = False
+                fd = self._fd
                 try:
-                    await asyncio.to_thread(os.fdatasync, self._fd)
+                    await asyncio.to_thread(os.fdatasync, fd)
                 except OSError as error:
-                    self._dirty = True
-                    self.on_sync_failed(error)
+                    if fd == self._fd:  # else a new segment was begun meanwhile, and the old one synced by that
+                        self._dirty = True
+                        self.on_sync_failed(error)
 
     def _close_file(self) -> None:
         if self._fd >= 0:

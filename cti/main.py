@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI
 
-from acd.commands import Command, OfferClosed, OfferInteraction, WithdrawOffer
+from acd.commands import Command, OfferClosed, OfferInteraction
 from acd.engine import Engine
 from acd.events import ConfigurationChanged, Event, RoutingPaused
 from acd.model import Reason, Stage
@@ -23,7 +23,7 @@ from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
 from cti.clock import Clock
 from cti.configuration import engine_configuration, phone_settings, trunks
-from cti.dispatcher import Dispatcher
+from cti.dispatcher import Dispatcher, facts_of
 from cti.doctor import examine
 from cti.exchange import Exchange
 from cti.failsafe import prepare_failsafe_sounds, write_failsafe
@@ -31,7 +31,7 @@ from cti.fastagi import AgiLimits, AgiServer
 from cti.findings import Finding
 from cti.gaps import GapImport
 from cti.ivr_session import SessionPorts
-from cti.journal import Journal, Segment, replay
+from cti.journal import Entry, Journal, Segment, replay
 from cti.logs import set_up_logs
 from cti.node import Node
 from cti.provisioning import NodeSettings, Provisioned, Trunk, phone_objects, render
@@ -56,6 +56,8 @@ from screenpop.server import listen
 from screenpop.settings import Choice, WebSettings
 
 log = structlog.get_logger(__name__)
+#: Rows of a replay that may wait for the database before the replay waits for it.
+MOST_REPLAYED_ROWS = 20_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -91,7 +93,7 @@ class Server:
         """Serve until `stop`. Raises for what makes serving impossible: site errors, a locked journal, no database."""
         async with AsyncExitStack() as stack:
             await self._open_data(stack)
-            self._open_engine(stack)
+            await self._open_engine(stack)
             self._open_telephony(stack)
             await self._serve(stack)
 
@@ -113,7 +115,7 @@ class Server:
         self._web_settings = web_settings(settings, self.site)
         self._live = Live(self._directory, self._web_settings)
 
-    def _open_engine(self, stack: AsyncExitStack) -> None:
+    async def _open_engine(self, stack: AsyncExitStack) -> None:
         journal = self._journal = Journal(
             self.settings.journal_dir,
             sync_every_s=self.settings.journal.fsync_ms / 1000,
@@ -121,7 +123,7 @@ class Server:
         )
         stack.callback(journal.close)
         segment = journal.open()
-        engine, offers = self._rebuild(segment)
+        engine, offers = await self._rebuild(segment)
         journal.begin_segment(engine, self._clock.now())
         self.dispatcher = Dispatcher(
             engine,
@@ -137,24 +139,30 @@ class Server:
         if engine.configuration != self._configuration:
             self.dispatcher.submit(ConfigurationChanged(self._configuration))
 
-    def _rebuild(self, segment: Segment | None) -> tuple[Engine, list[OfferInteraction]]:
-        """The engine as the journal left it, with the offers that were open; its facts are written once more."""
+    async def _rebuild(self, segment: Segment | None) -> tuple[Engine, list[OfferInteraction]]:
+        """The engine as the journal left it, with the open offers; facts not yet in the tables are written."""
         if segment is None:
             return Engine(self._configuration, self._clock.now()), []
-        offers: dict[str, OfferInteraction] = {}
+        written = await self._records.resume(self._journal.position)
+        for older in self._journal.earlier_segments(segment, written):
+            for entry, _, commands in replay(older):
+                await self._keep_again(entry, commands, written)
         engine = restore(dict(segment.state))
-        offers.update({offer.offer_id: offer for offer in open_offers(engine)})
-        count = 0
+        offers = {offer.offer_id: offer for offer in open_offers(engine)}
         for entry, engine, commands in replay(segment):  # noqa: B007  # the last engine is the result
-            if entry is None:
-                continue
-            count += 1
-            self._clock.raise_floor(entry.now)
             follow_offers(offers, commands)
-            facts = [each for each in commands if not isinstance(each, OfferInteraction | WithdrawOffer)]
-            self._records.keep(entry.position, facts)
-        log.info("journal.replayed", segment=segment.path.name, entries=count, position=self._journal.position)
+            await self._keep_again(entry, commands, written)
+            if entry is not None:
+                self._clock.raise_floor(entry.now)
+        log.info("journal.replayed", segment=segment.path.name, position=self._journal.position, written=written)
         return engine, list(offers.values())
+
+    async def _keep_again(self, entry: Entry | None, commands: Sequence[Command], written: int) -> None:
+        if entry is None or entry.position <= written:
+            return
+        self._records.keep(entry.position, facts_of(commands))
+        if self._records.backlog > MOST_REPLAYED_ROWS:
+            await self._records.flush()
 
     def _open_telephony(self, stack: AsyncExitStack) -> None:
         settings = self.settings
@@ -286,6 +294,9 @@ class ServerDesk:
             "why_not": why_not,
             "links": {name: "up" if node.link.is_up else "down" for name, node in self._nodes.items()},
             "records_waiting": self._records.backlog,
+            "records_left_out": self._records.left_out,
+            "records_refused": self._records.refused,
+            "records_trouble": self._records.trouble,
             "offers": tally.offers,
             "pops_shown": tally.pops_shown,
             "pop_late": tally.pop_late,
