@@ -125,6 +125,8 @@ class IvrSession:
         self._digits: deque[str] = deque(maxlen=MOST_DIGITS_AHEAD)
         self._digit_came = asyncio.Event()
         self._wake = asyncio.Event()
+        self._bell: asyncio.Future[None] | None = None
+        self._over: asyncio.Future[None] | None = None
         self._rings: deque[OfferInteraction] = deque()
         self._is_playing = False
         self._is_barge_in = False
@@ -142,6 +144,7 @@ class IvrSession:
         """The caller pressed a key (AMI DTMFEnd)."""
         self._digits.append(digit)
         self._digit_came.set()
+        self._ring_bell()
         if self._is_playing and self._is_barge_in:
             self.cut_prompt()
 
@@ -157,33 +160,49 @@ class IvrSession:
     def ring(self, offer: OfferInteraction) -> None:
         """The pop is shown: ring this agent's phone."""
         self._rings.append(offer)
-        self._wake.set()
+        self._tell_news()
 
     def withdraw(self, offer_id: str) -> None:
         """Do not ring any more, if it has not begun."""
         self._rings = deque(offer for offer in self._rings if offer.offer_id != offer_id)
-        self._wake.set()
+        self._tell_news()
 
     def notice(self, fact: Fact) -> None:
         """Something of this interaction became true."""
         if isinstance(fact, InteractionClosed):
             self.interaction_closed.set()
         if isinstance(fact, VisitClosed | OfferClosed | TalkOpened | TalkClosed | InteractionClosed):
-            self._wake.set()
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        self._wake.set()
+        self._ring_bell()
+
+    def _ring_bell(self) -> None:
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
 
     # --- the flow --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Carry the flow out to its end, or raise the AgiError that ended this AGI session."""
+        self._over = asyncio.ensure_future(self._agi.closed())
+        self._over.add_done_callback(lambda _: self._ring_bell())
+        try:
+            await self._follow_flow()
+        finally:
+            self._over.cancel()
+
+    async def _follow_flow(self) -> None:
         result: Result | None = None
         while True:
             instruction = self._execution.advance(result, self._ports.utc())
             self._tell_choices()
             self._log_notes()
-            await self._renew()
             if isinstance(instruction, End):
                 await self._end(instruction)
                 return
+            await self._renew()
             result = await self._carry_out(instruction)
 
     async def _carry_out(self, instruction: Instruction) -> Result:
@@ -306,28 +325,38 @@ class IvrSession:
         if not self._digits:
             self._digit_came.clear()
             await self._wait(self._digit_came, wait_s)
+            await self._renew()
         return self._digits.popleft() if self._digits else None
 
-    async def _wait(self, event: asyncio.Event, wait_s: float) -> None:
-        """Wait for the event or the time, renewing the dead man's switch; raises when this AGI session is over."""
+    async def _wait(self, event: asyncio.Event, wait_s: float, *, renews: bool = True) -> None:
+        """Wait for the event or the time, renewing the dead man's switch; raises when this AGI session is over.
+
+        It lies on the way from the pop to the ring: from the event to the return it takes one turn of the loop and
+        no AGI command.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        came = asyncio.ensure_future(event.wait())
-        over = asyncio.ensure_future(self._agi.closed())
-        try:
-            while not came.done() and loop.time() < until:
-                await asyncio.wait(
-                    {came, over},
-                    timeout=min(self._ports.renew_every_s, max(0.0, until - loop.time())),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if over.done():
-                    await self._agi.command("NOOP")  # raises what ended the session
-                    return
+        while not event.is_set():
+            if self._over is not None and self._over.done():
+                await self._agi.command("NOOP")  # raises what ended the session
+                return
+            left = until - loop.time()
+            if left <= 0:
+                return
+            due = self._renewed_at + self._ports.renew_every_s - loop.time() if renews else left
+            await self._hear_bell(max(0.0, min(left, due)))
+            if renews and not event.is_set():
                 await self._renew()
+
+    async def _hear_bell(self, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._bell = loop.create_future()
+        timer = loop.call_later(wait_s, self._ring_bell)
+        try:
+            await self._bell
         finally:
-            came.cancel()
-            over.cancel()
+            timer.cancel()
+            self._bell = None
 
     # --- the queue -------------------------------------------------------------------------------------
 
@@ -422,7 +451,7 @@ class IvrSession:
             if not self._ports.dispatcher.is_open(offer.offer_id) and self._stage() is not Stage.TALKING:
                 return
             self._wake.clear()
-            await self._wait(self._wake, until - loop.time())
+            await self._wait(self._wake, until - loop.time(), renews=False)
         if self._ports.dispatcher.is_open(offer.offer_id):
             detail = await self._agi.get_variable("CALLYARD_RESULT") or ""
             log.info("session.offer_failed", interaction_id=self.interaction_id, result=detail)

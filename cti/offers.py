@@ -7,7 +7,8 @@ is first; a pop that was not shown by then is counted late. Who answered is not 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -16,6 +17,7 @@ from acd.events import InteractionDetached
 from acd.snapshot import InteractionView
 from cti.calls import Calls
 from cti.dispatcher import Dispatcher
+from cti.eager import begun
 from cti.ivr_session import IvrSession
 from cti.node import Node
 from cti.ports import Desktops
@@ -48,7 +50,7 @@ class Offers:
 
     def carry_out(self, order: Order) -> None:
         if isinstance(order, OfferInteraction):
-            self._start(self._present(order))
+            self._present(order)
         else:
             self._withdraw(order)
 
@@ -57,7 +59,8 @@ class Offers:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _present(self, offer: OfferInteraction) -> None:
+    def _present(self, offer: OfferInteraction) -> None:
+        """Send the pop within this turn of the loop; a task waits for it and rings."""
         session = self._session_of(offer.interaction_id)
         view = self._dispatcher.interaction(offer.interaction_id)
         if view is None or session is None:
@@ -66,7 +69,17 @@ class Offers:
             self._dispatcher.submit(InteractionDetached(offer.interaction_id))
             return
         session.cut_prompt()
-        if await self._show(offer, view):
+        self._start(self._ring_when_shown(offer, self._begin_to_show(offer, view)))
+
+    def _begin_to_show(self, offer: OfferInteraction, view: InteractionView) -> Coroutine[Any, Any, bool] | None:
+        try:
+            return begun(self._desktops.show_offer(offer, view))
+        except Exception:  # a screen that cannot be drawn must not keep a phone from ringing
+            log.exception("offer.pop_failed", offer_id=offer.offer_id)
+            return None
+
+    async def _ring_when_shown(self, offer: OfferInteraction, showing: Coroutine[Any, Any, bool] | None) -> None:
+        if showing is not None and await self._is_shown(offer, showing):
             self._dispatcher.tally.pops_shown += 1
         else:
             self._dispatcher.tally.pop_late += 1
@@ -75,13 +88,13 @@ class Offers:
         if session is not None and self._dispatcher.is_open(offer.offer_id):
             session.ring(offer)
 
-    async def _show(self, offer: OfferInteraction, view: InteractionView) -> bool:
+    async def _is_shown(self, offer: OfferInteraction, showing: Coroutine[Any, Any, bool]) -> bool:
         try:
             async with asyncio.timeout(self._pop_wait_s):
-                return await self._desktops.show_offer(offer, view)
+                return await showing
         except TimeoutError:
             return False
-        except Exception:  # a screen that cannot be drawn must not keep a phone from ringing
+        except Exception:  # as above
             log.exception("offer.pop_failed", offer_id=offer.offer_id)
             return False
 

@@ -296,16 +296,20 @@ def _prune(folder: Path, most: int, newest: Path) -> int:
 async def _run(arguments: Sequence[str], given: bytes, what: str) -> None:
     """Run a program to its end within the time-out; it is gone afterwards, also when we are cancelled."""
     program = Path(arguments[0]).name
-    process = await asyncio.create_subprocess_exec(
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
+    # From a file: a pipe whose reader ends before it is written is an error of its own kind in each event loop.
+    with tempfile.TemporaryFile() as source:
+        source.write(given)
+        source.seek(0)
+        process = await asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=source,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
     try:
         async with asyncio.timeout(_TIME_OUT_S):
-            _, said = await process.communicate(given)
+            _, said = await process.communicate()
     except TimeoutError:
         raise SoundError(f"{program}: not done after {_TIME_OUT_S:g} s: {what}") from None
     finally:
