@@ -20,7 +20,7 @@ from acd.engine import Engine
 from acd.events import ClockReached, Event, RoutingPaused
 from acd.snapshot import Board, InteractionView, board, interaction_view
 from cti.clock import Clock
-from cti.journal import Journal
+from cti.journal import Journal, JournalError
 from cti.ports import Desktops, Records
 
 log = structlog.get_logger(__name__)
@@ -69,6 +69,7 @@ class Dispatcher:
         self._stall_us = stall_us
         self._waiting: deque[Event] = deque()
         self._busy = False
+        self._has_missed = False
         self._wake = asyncio.Event()
         self._last_turn = clock.now()
         self._offers: dict[str, OfferInteraction] = {}
@@ -126,6 +127,11 @@ class Dispatcher:
         try:
             while self._waiting:
                 self._decide(self._waiting.popleft())
+        except JournalError:
+            # What could not be written has not happened: nobody waits for it, the world is read again instead.
+            self._waiting.clear()
+            self._has_missed = True
+            raise
         finally:
             self._busy = False
         self._wake.set()
@@ -133,10 +139,11 @@ class Dispatcher:
     def _note_stall(self) -> None:
         now = self._clock.now()
         stalled, self._last_turn = now - self._last_turn > self._stall_us, now
-        if stalled:
+        if stalled or self._has_missed:
+            self._has_missed = False
             # First of all, before any event that has piled up meanwhile is believed: no offers on old knowledge.
             self.tally.stalls += 1
-            log.warning("dispatcher.stalled")
+            log.warning("dispatcher.stalled", journal_missed=not stalled)
             self._waiting.appendleft(RoutingPaused("stalled"))
             self.on_stall()
 
@@ -148,7 +155,14 @@ class Dispatcher:
         if commands:
             self._hand_out(position, now, commands)
         if self._journal.bytes_in_segment >= self._bytes_per_segment:
+            self._begin_segment(now)
+
+    def _begin_segment(self, now: int) -> None:
+        try:
             self._journal.begin_segment(self._engine, now)
+        except JournalError as error:
+            # Everything stands in the old segment; a longer one is no reason to stop.
+            log.error("dispatcher.segment_not_begun", error=str(error))
 
     def _hand_out(self, position: int, now: int, commands: Sequence[Command]) -> None:
         for command in commands:
@@ -162,7 +176,11 @@ class Dispatcher:
             self._records.keep(position, facts)
             self._desktops.publish(facts, now)
         for watcher in self._watchers:
-            watcher(commands, now)
+            try:
+                watcher(commands, now)
+            except Exception:
+                # Who looks on must not keep a phone from ringing.
+                log.exception("dispatcher.watcher_failed")
         for command in commands:
             if isinstance(command, OfferInteraction | WithdrawOffer):
                 self.on_order(command)
@@ -172,18 +190,25 @@ class Dispatcher:
     async def keep_time(self, heartbeat_s: float = 1.0) -> None:
         """Tell the engine when something is due; runs until cancelled."""
         while True:
-            self._note_turn()
-            due = self._engine.next_due()
-            wait_s = heartbeat_s if due is None else min(heartbeat_s, max(0.0, (due - self._clock.now()) / 1e6))
-            self._wake.clear()
             try:
-                async with asyncio.timeout(wait_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            due = self._engine.next_due()
-            if due is not None and due <= self._clock.now():
-                self.submit(ClockReached())
+                self._note_turn()
+                await self._wait_until_due(heartbeat_s)
+            except JournalError as error:
+                log.error("dispatcher.journal_refuses", error=str(error))
+                await asyncio.sleep(heartbeat_s)
+
+    async def _wait_until_due(self, heartbeat_s: float) -> None:
+        due = self._engine.next_due()
+        wait_s = heartbeat_s if due is None else min(heartbeat_s, max(0.0, (due - self._clock.now()) / 1e6))
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        due = self._engine.next_due()
+        if due is not None and due <= self._clock.now():
+            self.submit(ClockReached())
 
     def _note_turn(self) -> None:
         now = self._clock.now()

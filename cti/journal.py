@@ -106,7 +106,16 @@ def replay(segment: Segment) -> Iterator[tuple[Entry | None, Engine, tuple[Any, 
     engine = restore(dict(segment.state))
     yield None, engine, ()
     for entry in segment.entries:
-        yield entry, engine, engine.handle(entry.event, entry.now)
+        yield entry, engine, _handle_again(engine, entry)
+
+
+def _handle_again(engine: Engine, entry: Entry) -> tuple[Any, ...]:
+    """What the engine refused it refuses again, and nothing had changed: that must not keep a server from starting."""
+    try:
+        return engine.handle(entry.event, entry.now)
+    except AcdError as error:
+        log.error("journal.event_refused", position=entry.position, error=str(error))
+        return ()
 
 
 class Journal:

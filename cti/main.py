@@ -154,6 +154,7 @@ class Server:
             await self._keep_again(entry, commands, written)
             if entry is not None:
                 self._clock.raise_floor(entry.now)
+        self._clock.raise_floor(engine.now)  # also when nothing has been written since the segment was begun
         log.info("journal.replayed", segment=segment.path.name, position=self._journal.position, written=written)
         return engine, list(offers.values())
 
@@ -193,8 +194,8 @@ class Server:
         return Node(name, link)
 
     async def _push_phones(self, node: Node) -> None:
-        for phone in self._phones.values():
-            await node.store(phone_objects(phone_settings(phone)))
+        phones = self._phones.values()
+        await node.store_phones([row for phone in phones for row in phone_objects(phone_settings(phone))])
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         settings = self.settings

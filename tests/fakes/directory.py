@@ -1,0 +1,28 @@
+"""Customers in memory (cti.ports.Directory)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class FakeMatch:
+    matches: int = 0
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+class FakeDirectory:
+    """`customers`: (field, value) → the records that fit."""
+
+    def __init__(self, customers: Mapping[tuple[str, str], list[dict[str, str]]] | None = None) -> None:
+        self.customers = dict(customers or {})
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def match_caller(self, interaction_id: str, number: str) -> FakeMatch:
+        return await self.look_up(interaction_id, "number", number)
+
+    async def look_up(self, interaction_id: str, by: str, value: str) -> FakeMatch:
+        self.asked.append((interaction_id, by, value))
+        found = self.customers.get((by, value), [])
+        return FakeMatch(len(found), found[0] if len(found) == 1 else {})
