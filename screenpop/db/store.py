@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, event
@@ -81,6 +82,9 @@ def _engine(url: str, pool_size: int) -> AsyncEngine:
     if address.get_backend_name() == "sqlite":
         if not address.database or address.database == ":memory:":
             raise DatabaseAddressError(f"database address {url}: expected a file, got a database in memory")
+        folder = Path(address.database).absolute().parent
+        if not folder.is_dir():
+            raise DatabaseAddressError(f"database address {url}: expected a folder at {folder}, there is none")
         engine = create_async_engine(
             address.set(drivername="sqlite+aiosqlite"),
             pool_size=pool_size,
