@@ -59,10 +59,17 @@ class Node:
             states.append(DeviceStateChanged(self.name, None, device, reply.headers.get("Value", "INVALID")))
         return states
 
-    async def store(self, objects: Iterable[tuple[str, str, str]]) -> None:
-        """Put (family, key, value) rows into astdb: phones become usable at once (facts: sorcery over astdb)."""
-        for family, key, value in objects:
+    async def store_phones(self, objects: Sequence[tuple[str, str, str]]) -> None:
+        """Put (family, key, value) rows of phones into astdb: they can be called at once.
+
+        That a phone which is new signs on or off is told by Asterisk only once it has looked for phones again.
+        """
+        there = dict([row for family in {row[0] for row in objects} for row in await self.read_family(family)])
+        news = [row for row in objects if there.get(f"/{row[0]}/{row[1]}") != row[2]]
+        for family, key, value in news:
             await self.link.act("DBPut", {"Family": family, "Key": key, "Val": value})
+        if news:
+            await self.link.act("Reload", {"Module": "res_pjsip.so"})
 
     async def read_family(self, family: str) -> Sequence[tuple[str, str]]:
         """(`/family/key`, value) rows of an astdb family; none when the family does not exist."""
