@@ -168,11 +168,13 @@ async def open_world(
     sounds_dir: Path | None = None,
     web_port: int = 0,
     starts_server: bool = True,
+    trunk_match: Sequence[str] = ("127.0.0.1",),
 ) -> AsyncIterator[World]:
     """Start everything below `folder`.
 
     `phone_addresses`: phones that somebody else plays (SIPp), by username. `sounds_dir`: rendered prompts that
-    outlive this world.
+    outlive this world. `trunk_match`: where callers come from; with the default, whatever a phone of this machine
+    sends (a call of its own, a registration) counts as the carrier's.
     """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -195,7 +197,9 @@ async def open_world(
         server_settings = load_settings(config, environment={})
         if sounds_dir is not None:
             await asyncio.to_thread(_share_sounds, sounds_dir, server_settings.sounds_dir)
-        carrier = Trunk(name="carrier", host="127.0.0.1", port=free_ports(1)[0], match=("127.0.0.1",), emergency=True)
+        carrier = Trunk(
+            name="carrier", host="127.0.0.1", port=free_ports(1)[0], match=tuple(trunk_match), emergency=True
+        )
         provisioned = provision_asterisk(server_settings, node, [carrier], folder / "ast")
         asterisk = await stack.enter_async_context(AsteriskInstance(installation, provisioned.directory))
         phones, passwords = await _admit_people(
