@@ -52,7 +52,7 @@ async def test_what_the_first_step_raises_is_raised_at_once() -> None:
         raise KeyError("now")
 
     with pytest.raises(KeyError, match="now"):
-        begun(work())
+        _ = begun(work())
 
 
 async def test_a_failed_wait_is_heard_where_the_work_waits() -> None:
