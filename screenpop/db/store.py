@@ -6,10 +6,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, event
+from sqlalchemy import Insert, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -58,18 +59,22 @@ class Store:
         self, connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
     ) -> None:
         """Insert each row, or update its other columns where `keys` exist. All rows have the same columns."""
-        if not rows:
-            return
-        insert = sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
-        changed = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-        if changed:
-            statement = insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
-        else:
-            statement = insert.on_conflict_do_nothing(index_elements=list(keys))
-        await connection.execute(statement, [dict(row) for row in rows])
+        if rows:
+            statement = _upsert(table, tuple(keys), tuple(rows[0]), self.is_sqlite)
+            await connection.execute(statement, [dict(row) for row in rows])
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+@lru_cache(maxsize=256)
+def _upsert(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], is_sqlite: bool) -> Insert:
+    # Kept, because building one takes longer than carrying it out, and there are few kinds.
+    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    changed = {name: insert.excluded[name] for name in columns if name not in keys}
+    if changed:
+        return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
+    return insert.on_conflict_do_nothing(index_elements=list(keys))
 
 
 def _engine(url: str, pool_size: int) -> AsyncEngine:
