@@ -75,5 +75,5 @@ def test_a_password_in_an_address_is_not_repeated() -> None:
 
 
 async def test_a_folder_that_is_missing_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseAddressError, match="expected a folder at .*/none, there is none"):
+    with pytest.raises(DatabaseAddressError, match=r"expected a folder at .*/none, there is none"):
         await migrate(f"sqlite:///{tmp_path / 'none' / 'callyard.db'}")
