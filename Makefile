@@ -45,6 +45,9 @@ fix: $(VENV)/.ready ## format, and mend what the linter can
 bench: setup-demo ## ours against app_queue on the same Asterisk
 	@exec $(PY) -m lab.bench
 
+soak: $(VENV)/.ready ## property tests for longer: EFFORT=20 times what test tries
+	@EFFORT=$(or $(EFFORT),20) exec $(PY) -m lab.soak
+
 doctor: $(VENV)/.ready ## what is wrong with this installation, and what to do
 	@$(VENV)/bin/callyard doctor
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 
 from acd.commands import Command, OfferClosed, OfferInteraction
 from acd.engine import Engine
@@ -25,6 +26,7 @@ from cti.clock import Clock
 from cti.configuration import engine_configuration, phone_settings, trunks
 from cti.dispatcher import Dispatcher, facts_of
 from cti.doctor import examine
+from cti.errors import CtiError
 from cti.exchange import Exchange
 from cti.failsafe import prepare_failsafe_sounds, write_failsafe
 from cti.fastagi import AgiLimits, AgiServer
@@ -40,12 +42,13 @@ from cti.settings import AmiNode, Settings
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
 from cti.story import Story
 from cti.watchdog import LoopWatchdog
+from ivr.errors import SiteError
 from ivr.loader import load_site
 from ivr.prompts import text_prompt
 from ivr.site import Site, texts
 from screenpop.app import create_app
 from screenpop.customers import CustomerDirectory
-from screenpop.db.migrate import migrate, revision_of
+from screenpop.db.migrate import migrate, newest_revision, revision_of
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.live import Live
@@ -85,9 +88,14 @@ class Server:
         self.agi_port = 0
         self._tell_story = tell_story or (lambda line: None)
         self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
 
     def stop(self) -> None:
         self._stop.set()
+
+    def reload(self) -> None:
+        """Read site and people again, soon; calls in progress finish on what they began with."""
+        self._reload.set()
 
     async def run(self) -> None:
         """Serve until `stop`. Raises for what makes serving impossible: site errors, a locked journal, no database."""
@@ -104,9 +112,9 @@ class Server:
         await migrate(settings.database_url)
         self._store = Store(settings.database_url)
         stack.push_async_callback(self._store.close)
-        people = People(self._store)
-        self._profiles = await people.profiles()
-        self._phones = await people.phones()
+        self._people = People(self._store)
+        self._profiles = await self._people.profiles()
+        self._phones = await self._people.phones()
         self._configuration = engine_configuration(self.site, self._profiles, settings.seed)
         self._records = await stack.enter_async_context(Records(self._store))
         plan = NumberPlan(self.site.settings.country, frozenset(phone.extension for phone in self._phones.values()))
@@ -172,16 +180,42 @@ class Server:
             self.dispatcher, self._live, self._nodes, pop_wait_s=settings.pop_wait_ms / 1000
         )
         stack.push_async_callback(exchange.offers.close)
-        exchange.assign_phones(
-            {each.id: self._phones[each.id].extension for each in self._profiles if each.id in self._phones},
-            fixed=(agent_id for agent_id, phone in self._phones.items() if phone.address),
-        )
+        self._assign_phones()
         gaps = GapImport(self.dispatcher, settings, exchange.calls.is_alive)
         stack.push_async_callback(gaps.close)
         exchange.on_refused = lambda name: gaps.gather(self._nodes[name])
         exchange.on_detached_gone = lambda change: gaps.settle(change.interaction_id, self._nodes[change.node])
         self.recovery = Recovery(self.dispatcher, exchange, self._live.is_there, gaps.import_from, self._push_phones)
         self.dispatcher.on_stall = self.recovery.read_again
+
+    def _assign_phones(self) -> None:
+        self.exchange.assign_phones(
+            {each.id: self._phones[each.id].extension for each in self._profiles if each.id in self._phones},
+            fixed=(agent_id for agent_id, phone in self._phones.items() if phone.address),
+        )
+
+    async def _keep_current(self, sounds: SoundCache) -> None:
+        """Read site and people again whenever asked; what is wrong is logged and replaces nothing."""
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            try:
+                await self._read_again(sounds)
+            except (SiteError, CtiError, SQLAlchemyError) as error:
+                log.error("reload.refused", error=str(error))
+
+    async def _read_again(self, sounds: SoundCache) -> None:
+        site = await asyncio.to_thread(load_site, self.settings.site_dir)
+        profiles, phones = await self._people.profiles(), await self._people.phones()
+        configuration = engine_configuration(site, profiles, self.settings.seed)
+        self.site, self._profiles, self._phones = site, profiles, phones
+        if configuration != self._configuration:
+            self._configuration = configuration
+            self.dispatcher.submit(ConfigurationChanged(configuration))
+        self._assign_phones()
+        self.recovery.read_again()  # gives Asterisk the phones, and the engine their states
+        await self._prepare_sounds(sounds)
+        log.info("reload.done", site=site.version[:12], agents=len(profiles))
 
     def _node(self, ami: AmiNode) -> Node:
         name = ami.name
@@ -225,6 +259,7 @@ class Server:
                 tasks.create_task(self._journal.keep_synced(), name="journal"),
                 tasks.create_task(self.recovery.run(), name="recovery"),
                 tasks.create_task(self._prepare_sounds(sounds), name="sounds"),
+                tasks.create_task(self._keep_current(sounds), name="reload"),
                 *(tasks.create_task(node.link.run(), name=f"ami {node.name}") for node in self._nodes.values()),
             ]
             with LoopWatchdog(asyncio.get_running_loop(), settings.limits.loop_stuck_s):
@@ -342,12 +377,13 @@ def web_settings(settings: Settings, site: Site) -> WebSettings:
 
 
 async def serve_until_stopped(settings: Settings, *, tell_story: Callable[[str], None] | None = None) -> None:
-    """Run a server until SIGTERM or SIGINT."""
+    """Run a server until SIGTERM or SIGINT; SIGHUP reads site and people again."""
     set_up_logs(settings.log)
     server = Server(settings, tell_story=tell_story)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
+    loop.add_signal_handler(signal.SIGHUP, server.reload)
     await server.run()
 
 
@@ -396,6 +432,8 @@ async def examine_installation(settings: Settings) -> Sequence[Finding]:
     """The doctor's findings, the database among them."""
 
     async def database() -> tuple[str | None, str | None]:
+        if not settings.data_dir.exists() and "sqlite" in settings.database_url:
+            return None, newest_revision()  # never started yet
         store = Store(settings.database_url)
         try:
             return await revision_of(store)

@@ -41,8 +41,13 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
+def newest_revision() -> str | None:
+    """The newest revision that there is."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
 async def revision_of(store: Store) -> tuple[str | None, str | None]:
     """The revision that the database is at (None: no tables of ours), and the newest one that there is."""
-    newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     async with store.read() as connection:
-        return await connection.run_sync(lambda plain: MigrationContext.configure(plain).get_current_revision()), newest
+        current = await connection.run_sync(lambda plain: MigrationContext.configure(plain).get_current_revision())
+    return current, newest_revision()

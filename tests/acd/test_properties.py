@@ -55,6 +55,7 @@ from acd.model import (
 )
 from acd.snapshot import board, dump, restore
 from tests.acd.mirror import Mirror
+from tests.effort import examples
 
 START = 1_000
 
@@ -347,7 +348,7 @@ class Floor(RuleBasedStateMachine):
 
 TestFloor = Floor.TestCase
 TestFloor.settings = settings(
-    max_examples=180,
+    max_examples=examples(180),
     stateful_step_count=50,
     deadline=None,
     database=None,

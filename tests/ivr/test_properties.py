@@ -28,6 +28,7 @@ from ivr.steps import (
     ReadDigits,
     Result,
 )
+from tests.effort import examples
 from tests.ivr.sites import NOON
 
 EXAMPLE = Path(__file__).parents[2] / "site"
@@ -37,7 +38,7 @@ OTHERS = {
     name: (EXAMPLE / name).read_text(encoding="utf-8").splitlines()
     for name in ("site.yaml", "numbers.yaml", "trunks.yaml", "queues.yaml", "hours.yaml", "reasons.yaml")
 }
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 YAML_PIECES = [
     "- ",
