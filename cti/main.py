@@ -284,6 +284,8 @@ class Server:
             )
         except SoundError as error:
             log.error("sounds.not_rendered", error=str(error))
+        except Exception:  # prompts are rendered again when they are played; no call may end for this
+            log.exception("sounds.not_rendered")
 
     def _failsafe_message(self, language: str) -> str:
         prompt = text_prompt(self.site.settings.fail_safe.message, language, language, {})

@@ -37,7 +37,8 @@ class Desktops(Protocol):
     async def show_offer(self, offer: OfferInteraction, interaction: InteractionView) -> bool:
         """Send the pop; return True once a desktop acknowledged that it is shown, False if none is connected.
 
-        The caller bounds the wait; cancelling is harmless.
+        The caller bounds the wait; cancelling is harmless. The first step is run outside any task, so that the pop
+        leaves at once: it must not enter `asyncio.timeout` or a task group before its first wait.
         """
         ...
 
