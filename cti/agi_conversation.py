@@ -175,6 +175,11 @@ class AgiConversation:
         """Write a line into Asterisk's log."""
         await self.command("VERBOSE", text, str(level))
 
+    @property
+    def is_over(self) -> bool:
+        """Whether this session is over; its caller may live on elsewhere in the dialplan."""
+        return self._over.is_set()
+
     async def closed(self) -> None:
         """Return as soon as this session is over: `HANGUP`, or the end of the connection."""
         await self._over.wait()

@@ -22,6 +22,7 @@ from cti.fastagi import AgiConversation
 from cti.ivr_session import HANGUP_CAUSES, IvrSession, SessionPorts, variables_of
 from cti.node import Node
 from ivr.interpreter import Execution
+from ivr.settings import NumberRule
 from ivr.site import Site
 from ivr.steps import Cause
 
@@ -72,14 +73,18 @@ class Arrivals:
         return self._exchange.nodes.get(uniqueid.rpartition("-")[0])
 
     async def _serve(self, conversation: AgiConversation, node: Node, interaction_id: str) -> None:
-        session = await self._admit(conversation, node, interaction_id)
+        caller, dialled = variables_of(conversation.env)
+        dialled = await conversation.get_variable("CALLYARD_NUMBER") or dialled
+        session = await self._admit(conversation, node, interaction_id, caller, dialled)
         if session is None:
             return
+        self._exchange.enter(session, node.name, conversation.uniqueid, conversation.channel)
         try:
+            await self._welcome(session, conversation, caller, dialled)
             await session.run()
         except AgiError as error:
             log.info("session.ended", why=type(error).__name__)
-            await self._let_go(session)
+            await self._let_go(session, node, conversation)
         except Exception:
             # The call stays in Asterisk: its dialplan tries again, and then takes the fail-safe.
             self.counts["session_failed"] += 1
@@ -88,37 +93,41 @@ class Arrivals:
         finally:
             self._exchange.leave(session)
 
-    async def _admit(self, conversation: AgiConversation, node: Node, interaction_id: str) -> IvrSession | None:
-        caller, dialled = variables_of(conversation.env)
-        dialled = await conversation.get_variable("CALLYARD_NUMBER") or dialled
+    async def _admit(
+        self, conversation: AgiConversation, node: Node, interaction_id: str, caller: str, dialled: str
+    ) -> IvrSession | None:
+        """The session that this call gets; None for a call that is refused."""
         state = await self._resume_state(conversation)
         known = self._dispatcher.interaction(interaction_id) is not None
         rule = self._site().route(dialled)
         if rule is None and state is None:
             await self._refuse_unlisted(conversation, interaction_id, caller, dialled)
             return None
-        flow, node_at, variables = (
-            (state.flow, state.node, state.variables)
-            if state is not None
-            else (rule.flow, None, self._first_variables(interaction_id, caller, dialled, dict(rule.labels)))  # type: ignore[union-attr]
-        )
+        if state is not None:
+            variables = state.variables
+        else:
+            assert rule is not None
+            variables = self._first_variables(interaction_id, caller, dialled, dict(rule.labels))
         language = variables.get("language") or (rule.language if rule is not None else "")
-        execution = self._begin(flow, node_at, variables, language)
+        execution = self._begin(state, rule, variables, language)
         session = IvrSession(
             self._ports, conversation, node, interaction_id, execution, is_resumed=known and state is not None
         )
         session.has_answered = await conversation.get_variable("CALLYARD_GREETED") == "1"
-        self._exchange.enter(session, node.name, conversation.uniqueid, conversation.channel)
-        if known:
+        return session
+
+    async def _welcome(self, session: IvrSession, conversation: AgiConversation, caller: str, dialled: str) -> None:
+        """Tell the engine of the call, and the call that it is in our hands."""
+        interaction_id = session.interaction_id
+        if self._dispatcher.interaction(interaction_id) is not None:
             self._dispatcher.submit(InteractionAttached(interaction_id))
         else:
-            self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, flow))
+            self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, session.flow))
             await self._ports.directory.match_caller(interaction_id, caller)
         await conversation.set_variable("CALLYARD_SEEN", "1")
         if await conversation.get_variable("CALLYARD_AWAY"):
             await conversation.set_variable("CALLYARD_AWAY", "")
             await conversation.set_variable("CALLYARD_AWAY_SINCE", "")
-        return session
 
     async def _resume_state(self, conversation: AgiConversation) -> CallState | None:
         if await conversation.get_variable("CALLYARD_SEEN") != "1":
@@ -126,14 +135,23 @@ class Arrivals:
         packed = await conversation.get_variable("CALLYARD_STATE")
         return CallState.unpack(packed) if packed else None
 
-    def _begin(self, flow: str, node: str | None, variables: dict[str, str], language: str) -> Execution:
+    def _begin(
+        self, state: CallState | None, rule: NumberRule | None, variables: dict[str, str], language: str
+    ) -> Execution:
+        """Where the call was; if that is gone from the files, the start of its flow, or of the number's, with what the
+        caller has told already."""
+        places: list[tuple[str, str | None]] = []
+        if state is not None:
+            places += [(state.flow, state.node), (state.flow, None)]
+        if rule is not None:
+            places.append((rule.flow, None))
         site = self._site()
-        try:
-            return Execution(site, flow, variables, language, node=node)
-        except LookupError:
-            # The flow has changed since: from the start of it, with what the caller has told already.
-            log.warning("arrival.node_gone", flow=flow, node=node)
-            return Execution(site, flow, variables, language)
+        for flow, node in places[:-1]:
+            try:
+                return Execution(site, flow, variables, language, node=node)
+            except LookupError:
+                log.warning("arrival.place_gone", flow=flow, node=node)
+        return Execution(site, places[-1][0], variables, language)
 
     @staticmethod
     def _first_variables(interaction_id: str, caller: str, dialled: str, labels: dict[str, str]) -> dict[str, str]:
@@ -150,7 +168,7 @@ class Arrivals:
         await conversation.set_variable("CALLYARD_CAUSE", str(HANGUP_CAUSES[Cause.UNALLOCATED]))
         await conversation.set_variable("CALLYARD_DONE", "1")
 
-    async def _let_go(self, session: IvrSession) -> None:
+    async def _let_go(self, session: IvrSession, node: Node, conversation: AgiConversation) -> None:
         """The AGI session is over, the caller perhaps not: only AMI's Hangup says so. Give it a moment."""
         loop = asyncio.get_running_loop()
         until = loop.time() + HANGUP_LAG_S
@@ -161,9 +179,14 @@ class Arrivals:
                     await gone.wait()
             except TimeoutError:
                 break
-        if not gone.is_set():
+        if gone.is_set():
+            return
+        if await node.has_channel(conversation.channel, conversation.uniqueid):
             self._detach(session)
+        else:
+            # They were gone before their call reached us, so no hang-up is to come.
+            self._exchange.forget_channel(node.name, conversation.uniqueid)
 
     def _detach(self, session: IvrSession) -> None:
-        if self._exchange.session(session.interaction_id) is session:
+        if self._exchange.is_latest(session):
             self._dispatcher.submit(InteractionDetached(session.interaction_id))

@@ -166,6 +166,14 @@ class Calls:
             return channel.key[0], channel.name
         return None
 
+    def ringing_legs(self) -> tuple[LegRinging, ...]:
+        """The legs of ours that have not been in a bridge."""
+        return tuple(
+            LegRinging(channel.interaction_id, channel.agent_id, channel.key[0], channel.name)
+            for _, channel in sorted(self._channels.items())
+            if channel.agent_id and channel.interaction_id and not channel.was_connected and not channel.disowned
+        )
+
     def is_talking(self, interaction_id: str, agent_id: str) -> bool:
         return (interaction_id, agent_id) in self._talks
 

@@ -22,8 +22,9 @@ from acd.events import (
 )
 from acd.model import Phone, Stage
 from cti.ami import AmiEvent
-from cti.ami_events import DeviceStateChanged, UserEventCame, parse_event
+from cti.ami_events import ChannelFound, ChannelHungUp, DeviceStateChanged, UserEventCame, parse_event
 from cti.calls import (
+    VARIABLE_INTERACTION,
     CallerGone,
     Calls,
     Change,
@@ -78,7 +79,7 @@ class Exchange:
             self.calls,
             desktops,
             self.nodes.get,
-            self._sessions.get,
+            self.session,
             self.tell_all,
             pop_wait_s=pop_wait_s,
         )
@@ -98,7 +99,13 @@ class Exchange:
             del self._sessions[session.interaction_id]
 
     def session(self, interaction_id: str) -> IvrSession | None:
-        return self._sessions.get(interaction_id)
+        """The session that talks with this caller; None once it is over, wherever the caller is then."""
+        session = self._sessions.get(interaction_id)
+        return None if session is None or session.is_over else session
+
+    def is_latest(self, session: IvrSession) -> bool:
+        """Whether the call has entered no newer session."""
+        return self._sessions.get(session.interaction_id) is session
 
     def assign_phones(self, extensions: Mapping[str, str], *, fixed: Iterable[str] = ()) -> None:
         """Set every agent's extension (agent id → extension).
@@ -149,9 +156,30 @@ class Exchange:
         for event in held:
             self.take(event)
 
+    def forget_channel(self, node: str, uniqueid: str) -> None:
+        """This channel is gone, and was so before anybody noted that it was there."""
+        self.tell_all(self.calls.apply(ChannelHungUp(node, None, uniqueid, uniqueid, "", 0, "")))
+
+    def unseen(self, node: str, found: Sequence[ChannelFound]) -> list[ChannelFound]:
+        """Callers who came while `found` was read: a session that is not over proves that its caller is there."""
+        seen = {channel.uniqueid for channel in found}
+        return [
+            ChannelFound(node, None, uniqueid, uniqueid, channel, "", "", "", "", "", "", "", 0,
+                         {VARIABLE_INTERACTION: interaction_id})
+            for interaction_id, session in self._sessions.items()
+            for where, uniqueid, channel in [session.place]
+            if where == node and uniqueid not in seen and not session.is_over
+        ]  # fmt: skip
+
     def adopt_talk(self, interaction_id: str, agent_id: str) -> None:
         """Bridges show this talk; the engine ignores what it knows already."""
         self._begin_talk(TalkBegan(interaction_id, agent_id))
+
+    def stop_stray_ringing(self) -> None:
+        """Hang up phones that ring for an offer which ended while nobody could tell them."""
+        for leg in self.calls.ringing_legs():
+            if self._dispatcher.open_offer(leg.interaction_id, leg.agent_id) is None:
+                self._begin_ringing(leg)
 
     def take_device_states(self, states: Sequence[DeviceStateChanged]) -> None:
         for state in states:

@@ -7,6 +7,8 @@ while nothing listens is not lost and nothing is heard twice.
 The dead-man's switch: the dialplan gives each AGI session `DEAD_MAN_S` seconds; the session renews it, always itself
 and never while a Dial runs (the dialplan has switched it off then), so that a stuck server lets its callers go, and
 a healthy one never cuts a talk.
+
+Longer than other files, because a conversation has one state: sound, digits and queue cut and wake each other.
 """
 
 from __future__ import annotations
@@ -30,13 +32,14 @@ from acd.commands import (
     TalkOpened,
     VisitClosed,
 )
-from acd.events import FlowEnded, InteractionQueued, OfferFailed, QueueLeft
+from acd.events import FlowEnded, InteractionQueued, OfferAccepted, OfferFailed, QueueLeft, TalkEnded
 from acd.model import Outcome, Requirement, Stage, VisitOutcome
 from cti.call_state import CallState
 from cti.dispatcher import Dispatcher
 from cti.fastagi import AgiConversation
 from cti.node import Node
 from cti.ports import Directory
+from cti.sounds import SoundError
 from ivr.interpreter import Execution
 from ivr.steps import (
     Answer,
@@ -62,6 +65,8 @@ DEAD_MAN_S = 45
 RENEW_EVERY_S = 20.0
 #: How long the AMI side may lag behind the end of a Dial before an offer without a leg counts as failed.
 LEG_LAG_S = 1.0
+#: How long a caller hears music before the first announcement.
+FIRST_ANNOUNCEMENT_S = 1.0
 #: Type-ahead beyond this many digits is not somebody dialling.
 MOST_DIGITS_AHEAD = 64
 #: A caller of a refused call hears the SIP status of this cause (Q.850).
@@ -78,7 +83,9 @@ HANGUP_CAUSES = {
 class Sounds(Protocol):
     """Prompts as files that Asterisk can play."""
 
-    async def path(self, text: str, language: str) -> Path: ...
+    async def path(self, text: str, language: str) -> Path:
+        """Raises `SoundError` for what cannot be rendered."""
+        ...
 
     def recorded(self, sound: str) -> Path: ...
 
@@ -138,6 +145,21 @@ class IvrSession:
         self.has_answered = False
         self.interaction_closed = asyncio.Event()
 
+    @property
+    def flow(self) -> str:
+        """The flow that the call is in."""
+        return self._execution.flow
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the AGI session has ended, perhaps before `run` has noticed: nothing can be asked of the call."""
+        return self._agi.is_over
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """(node, uniqueid, channel name) of the caller."""
+        return self._node.name, self._agi.uniqueid, self._agi.channel
+
     # --- what the dispatcher tells ---------------------------------------------------------------------
 
     def press(self, digit: str) -> None:
@@ -150,7 +172,7 @@ class IvrSession:
 
     def cut_prompt(self) -> None:
         """End a running prompt at once."""
-        if not self._is_playing or self._cut_wanted:
+        if not self._is_playing:
             return
         self._cut_wanted = True
         task = asyncio.get_running_loop().create_task(self._node.try_cut_prompt(self._agi.channel))
@@ -160,6 +182,7 @@ class IvrSession:
     def ring(self, offer: OfferInteraction) -> None:
         """The pop is shown: ring this agent's phone."""
         self._rings.append(offer)
+        self.cut_prompt()  # once more: what was cut when the pop went out may not have begun to play then
         self._tell_news()
 
     def withdraw(self, offer_id: str) -> None:
@@ -204,6 +227,7 @@ class IvrSession:
                 return
             await self._renew()
             result = await self._carry_out(instruction)
+            self._is_resumed = False  # only what the call was doing before may be over already
 
     async def _carry_out(self, instruction: Instruction) -> Result:
         match instruction:
@@ -280,14 +304,21 @@ class IvrSession:
         for prompt in prompts:
             if (barge_in and self._digits) or self._rings:
                 return
-            await self._play_one(await self._sound(prompt), barge_in=barge_in)
-            if self._cut_wanted:
-                return
+            sound = await self._sound(prompt)
+            if sound is not None:
+                await self._play_one(sound, barge_in=barge_in)
+                if self._cut_wanted:
+                    return
 
-    async def _sound(self, prompt: Prompt) -> Path:
-        if prompt.sound:
-            return self._ports.sounds.recorded(prompt.sound)
-        return await self._ports.sounds.path(prompt.text, prompt.language)
+    async def _sound(self, prompt: Prompt) -> Path | None:
+        """The file to play; None when it cannot be rendered: the caller goes on without it."""
+        try:
+            if prompt.sound:
+                return self._ports.sounds.recorded(prompt.sound)
+            return await self._ports.sounds.path(prompt.text, prompt.language)
+        except SoundError as error:
+            log.error("session.sound_missing", interaction_id=self.interaction_id, error=str(error))
+            return None
 
     async def _play_one(self, sound: Path, *, barge_in: bool) -> None:
         await self._stop_music()
@@ -362,15 +393,12 @@ class IvrSession:
 
     async def _wait_in_queue(self, step: Enqueue) -> QueueEnded:
         ended = self._queue_result() if self._is_resumed else None
-        self._is_resumed = False
-        if ended is not None:
+        if ended is not None and ended.agent:
             return ended
         self._join_queue(step)
-        if self._stage() is Stage.IN_FLOW and self._queue_result() is None:
-            return QueueEnded("closed")
         loop = asyncio.get_running_loop()
-        joined_at = loop.time()
-        announced_at = joined_at if not step.announcement else joined_at - step.announce_every_s + 1.0
+        joined_at = loop.time() - self._waited_s()
+        announced_at = loop.time() - (step.announce_every_s - FIRST_ANNOUNCEMENT_S if step.announcement else 0.0)
         while True:
             ended = self._queue_result()
             if ended is not None:
@@ -384,6 +412,7 @@ class IvrSession:
             if step.max_wait_s and now - joined_at >= step.max_wait_s and stage is Stage.QUEUED:
                 self._ports.dispatcher.submit(QueueLeft(self.interaction_id, VisitOutcome.OVERFLOWED))
                 await self._stop_music()
+                self._digits.clear()
                 return QueueEnded("timed_out")
             if step.announcement and now - announced_at >= step.announce_every_s > 0 and stage is Stage.QUEUED:
                 await self._play(step.announcement, barge_in=False)
@@ -406,6 +435,13 @@ class IvrSession:
         if not self._wake.is_set():
             await self._wait(self._wake, wait_s)
         self._wake.clear()
+
+    def _waited_s(self) -> float:
+        """How long this visit has lasted already: a caller who was away does not wait all over again."""
+        view = self._ports.dispatcher.interaction(self.interaction_id)
+        if view is None or not view.entered_at:
+            return 0.0
+        return max(0, self._ports.dispatcher.now() - view.entered_at) / 1_000_000
 
     def _join_queue(self, step: Enqueue) -> None:
         if self._stage() is not Stage.IN_FLOW:
@@ -453,9 +489,19 @@ class IvrSession:
             self._wake.clear()
             await self._wait(self._wake, until - loop.time(), renews=False)
         if self._ports.dispatcher.is_open(offer.offer_id):
-            detail = await self._agi.get_variable("CALLYARD_RESULT") or ""
-            log.info("session.offer_failed", interaction_id=self.interaction_id, result=detail)
-            self._ports.dispatcher.submit(OfferFailed(offer.offer_id, detail.partition("|")[2]))
+            result = (await self._agi.get_variable("CALLYARD_RESULT") or "").partition("|")[2]
+            self._give_up(offer, result)
+
+    def _give_up(self, offer: OfferInteraction, result: str) -> None:
+        """AMI has told nothing of this Dial. One that says ANSWER was a talk whose events are lost in a gap."""
+        log.info("session.offer_untold", interaction_id=self.interaction_id, result=result)
+        if not self._ports.dispatcher.is_open(offer.offer_id):
+            return
+        if result.startswith("ANSWER|"):
+            self._ports.dispatcher.submit(OfferAccepted(offer.offer_id))
+            self._ports.dispatcher.submit(TalkEnded(offer.interaction_id, offer.agent_id, gap=True))
+        else:
+            self._ports.dispatcher.submit(OfferFailed(offer.offer_id, result))
 
     async def _start_music(self, music: str) -> None:
         if self._music != music:

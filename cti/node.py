@@ -51,6 +51,16 @@ class Node:
         found = (parse_event(event) for event in events)
         return [channel for channel in found if isinstance(channel, ChannelFound)]
 
+    async def has_channel(self, channel: str, uniqueid: str) -> bool:
+        """Whether this very channel lives. While Asterisk cannot be asked it does: the next reading shows."""
+        try:
+            reply = await self.link.act("Getvar", {"Channel": channel, "Variable": "UNIQUEID"})
+        except AmiActionError:
+            return False
+        except CtiError:
+            return True
+        return reply.headers.get("Value", uniqueid) == uniqueid
+
     async def read_device_states(self, devices: Iterable[str]) -> list[DeviceStateChanged]:
         """The state of each device now (`PJSIP/2001`), asked one by one: a list would hold only what is cached."""
         states = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cti.ami_messages import AmiEvent, AmiReply, Headers
 from cti.errors import AmiActionError, CtiError
@@ -16,7 +16,8 @@ NO_HEADERS: Mapping[str, str] = {}
 class FakeLink:
     """`actions`: (name, headers) in order. `lists`: what `collect` answers, by action. `fault`: raised by everything.
 
-    `holds`: names of actions that wait until `let_go`.
+    `holds`: names of actions that wait until `let_go`. `gone`: channels that Asterisk does not have (any more).
+    `on_action`: hears every action when it is asked.
     """
 
     def __init__(self) -> None:
@@ -25,11 +26,17 @@ class FakeLink:
         self.values: dict[str, str] = {}
         self.fault: CtiError | None = None
         self.holds: set[str] = set()
+        self.gone: set[str] = set()
+        self.on_action: Callable[[str, Mapping[str, str]], None] = lambda action, headers: None
         self.is_up = True
         self._changed = asyncio.Condition()
 
     async def act(self, action: str, headers: Mapping[str, str] = NO_HEADERS, *, timeout_s: float = 5.0) -> AmiReply:
         await self._note(action, headers)
+        if headers.get("Channel", "") in self.gone:
+            raise AmiActionError("no such channel", action=action, reason="No such channel")
+        if headers.get("Variable") == "UNIQUEID":
+            return AmiReply(True, "Done", Headers([("Response", "Success")]))
         value = self.values.get(headers.get("Variable", ""), "")
         return AmiReply(True, "Done", Headers([("Response", "Success"), ("Value", value)]))
 
@@ -46,6 +53,7 @@ class FakeLink:
     async def _note(self, action: str, headers: Mapping[str, str]) -> None:
         async with self._changed:
             self.actions.append((action, dict(headers)))
+            self.on_action(action, headers)
             self._changed.notify_all()
             async with asyncio.timeout(5):
                 await self._changed.wait_for(lambda: action not in self.holds)

@@ -17,6 +17,8 @@ class FakeSession:
         self.told: list[tuple[str, str]] = [] if log is None else log
         self.facts: list[Fact] = []
         self.rung = asyncio.Event()
+        self.is_over = False
+        self.place = ("lab1", interaction_id, f"PJSIP/trunk-{interaction_id}")
 
     def press(self, digit: str) -> None:
         self.told.append(("digit", digit))

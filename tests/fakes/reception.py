@@ -1,0 +1,97 @@
+"""Arrivals on a real FastAGI socket and a real site, with a switchboard behind them: a whole call without Asterisk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from acd.model import Configuration
+from acd.snapshot import InteractionView
+from cti.arrivals import Arrivals
+from cti.fastagi import AgiServer
+from cti.ivr_session import SessionPorts
+from ivr.site import Site
+from tests.acd.desk import SITE
+from tests.fakes.call import FakeCall
+from tests.fakes.directory import FakeDirectory
+from tests.fakes.site import FakeSounds, small_site
+from tests.fakes.switchboard import Switchboard
+
+_EPOCH = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+class Reception:
+    """`async with Reception(tmp_path, nodes) as reception`; `nodes` is the flow that callers enter."""
+
+    def __init__(
+        self,
+        folder: Path,
+        nodes: str,
+        *,
+        pop_wait_s: float = 5.0,
+        renew_every_s: float = 60.0,
+        wait_for_world_s: float = 5.0,
+        configuration: Configuration = SITE,
+        **files: str,
+    ) -> None:
+        self.site: Site = small_site(folder / "site", nodes, **files)
+        self.board = Switchboard(folder, pop_wait_s=pop_wait_s, configuration=configuration)
+        self.dispatcher = self.board.dispatcher
+        self.directory = FakeDirectory()
+        self.sounds = FakeSounds()
+        self.story: list[tuple[str, str]] = []
+        self.world_known = asyncio.Event()
+        self.world_known.set()
+        ports = SessionPorts(
+            dispatcher=self.dispatcher,
+            directory=self.directory,
+            sounds=self.sounds,
+            story=self,
+            dial_string=self.board.exchange.dial_string,
+            utc=lambda: _EPOCH,
+            dead_man_s=60,
+            renew_every_s=renew_every_s,
+        )
+        self.arrivals = Arrivals(
+            lambda: self.site,
+            ports,
+            self.dispatcher,
+            self.board.exchange,
+            self.world_known,
+            wait_for_world_s=wait_for_world_s,
+        )
+        self.agi = AgiServer(self.arrivals.take)
+        self.port = 0
+
+    def note(self, interaction_id: str, text: str) -> None:
+        """The story."""
+        self.story.append((interaction_id, text))
+
+    async def __aenter__(self) -> Self:
+        self.port = await self.agi.start("127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.agi.stop(0.5)
+        await self.board.close()
+
+    def call(
+        self,
+        *,
+        uniqueid: str = "lab1-1.1",
+        number: str = "+4989100",
+        variables: Mapping[str, str] | None = None,
+        prompts_end: bool = False,
+        ends_at: str = "",
+    ) -> FakeCall:
+        """A caller who dials the number."""
+        return FakeCall(
+            self.board, self.port, uniqueid=uniqueid, number=number, variables=variables, prompts_end=prompts_end,
+            ends_at=ends_at,
+        )  # fmt: skip
+
+    def view(self, interaction_id: str = "lab1-1.1") -> InteractionView | None:
+        return self.dispatcher.interaction(interaction_id)
