@@ -16,6 +16,7 @@ import structlog
 
 from acd.events import (
     CallerLeft,
+    DesktopChanged,
     InteractionDetached,
     RoutingPaused,
     RoutingResumed,
@@ -99,8 +100,10 @@ class Recovery:
         await self._prepare_node(node)
         self._exchange.hold_events()
         try:
-            found = await node.read_channels()
             states = await node.read_device_states(self._exchange.devices())
+            found = await node.read_channels()
+            # Nothing is awaited from here on: what is read last is believed at once.
+            found += self._exchange.unseen(node.name, found)
             self._exchange.tell_all(self._exchange.calls.reconcile(node.name, found), gap=True)
             self._exchange.take_device_states(states)
             self._exchange.retell_phones()
@@ -122,6 +125,7 @@ class Recovery:
                 self._dispatcher.submit(InteractionDetached(view.id))
         for interaction_id, agent_id in calls.talks():
             self._exchange.adopt_talk(interaction_id, agent_id)
+        self._exchange.stop_stray_ringing()
 
     def _is_ringing(self, interaction_id: str, agent_id: str) -> bool:
         """The phone that rings for this offer goes on ringing without our AGI."""
@@ -134,9 +138,16 @@ class Recovery:
             await asyncio.sleep(0.05)
         if self._wanted.is_set() or not all(node.link.is_up for node in self._exchange.nodes.values()):
             return
+        self._note_lost_desktops()
         self._why_not.clear()
         self._dispatcher.submit(RoutingResumed())
         log.info("recovery.routing_resumed")
+
+    def _note_lost_desktops(self) -> None:
+        """Nobody is offered a call on a screen that was there before and is not."""
+        for agent in self._dispatcher.board().agents:
+            if agent.desktop is Desktop.THERE and not self._is_desktop_there(agent.id):
+                self._dispatcher.submit(DesktopChanged(agent.id, Desktop.GONE))
 
     def _is_settled(self) -> bool:
         board = self._dispatcher.board()
