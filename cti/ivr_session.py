@@ -478,6 +478,7 @@ class IvrSession:
         await self._agi.gosub("callyard-dial", "s", "1", dial, str(seconds), offer.offer_id, offer.agent_id)
         self._renewed_at = 0.0
         await self._settle(offer)
+        await self._agi.set_variable("CALLYARD_SERVED", "")
 
     async def _settle(self, offer: OfferInteraction) -> None:
         """The Dial is over: wait until AMI has told how, since its return decides nothing."""
@@ -522,7 +523,8 @@ def variables_of(env: Mapping[str, str]) -> tuple[str, str]:
     Presentation 32 to 63 is "prohibited" (agi_callingpres, Q.951).
     """
     number = env.get("agi_callerid", "")
-    presentation = int(env.get("agi_callingpres", "0") or 0)
+    shown = env.get("agi_callingpres", "")
+    presentation = int(shown) if shown.isascii() and shown.isdigit() else 0
     if number in {"unknown", "anonymous", ""} or 32 <= presentation <= 67:
         number = ""
     return number, env.get("agi_dnid") or env.get("agi_extension", "")

@@ -88,6 +88,7 @@ class Recovery:
                 self.world_known.set()
                 for node in self._exchange.nodes.values():
                     await self._import_gap(node)
+                self._close_the_gone()
                 await self._settle()
             except CtiError as error:
                 log.warning("recovery.failed", error=str(error))
@@ -113,19 +114,24 @@ class Recovery:
         log.info("recovery.world_read", node=node.name, channels=len(found))
 
     def _compare(self) -> None:
-        """Hold what the engine believes of calls against what there is."""
+        """Hold what the engine believes of callers who live against what there is."""
         calls = self._exchange.calls
-        alive = set(calls.callers())
         for view in self._dispatcher.board().interactions:
-            if view.id not in alive:
-                self._dispatcher.submit(CallerLeft(view.id, gap=True))
-            elif view.stage is Stage.TALKING and not calls.is_talking(view.id, view.agent_id):
+            if not calls.is_alive(view.id):
+                continue
+            if view.stage is Stage.TALKING and not calls.is_talking(view.id, view.agent_id):
                 self._dispatcher.submit(TalkEnded(view.id, view.agent_id, gap=True))
             elif self._exchange.session(view.id) is None and not self._is_ringing(view.id, view.agent_id):
                 self._dispatcher.submit(InteractionDetached(view.id))
         for interaction_id, agent_id in calls.talks():
             self._exchange.adopt_talk(interaction_id, agent_id)
         self._exchange.stop_stray_ringing()
+
+    def _close_the_gone(self) -> None:
+        """Once all nodes are read and what callers left is imported: whoever is not there any more has hung up."""
+        for view in self._dispatcher.board().interactions:
+            if not self._exchange.calls.is_alive(view.id):
+                self._dispatcher.submit(CallerLeft(view.id, gap=True))
 
     def _is_ringing(self, interaction_id: str, agent_id: str) -> bool:
         """The phone that rings for this offer goes on ringing without our AGI."""
@@ -153,7 +159,10 @@ class Recovery:
         board = self._dispatcher.board()
         alive = set(self._exchange.calls.callers())
         callers_back = all(
-            view.stage is Stage.TALKING or self._exchange.session(view.id) is not None or view.id not in alive
+            view.stage is Stage.TALKING
+            or view.id not in alive
+            or self._exchange.session(view.id) is not None
+            or self._is_ringing(view.id, view.agent_id)
             for view in board.interactions
         )
         desktops_back = all(
