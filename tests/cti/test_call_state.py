@@ -1,0 +1,50 @@
+"""What a call carries on its channel: it fits into one AGI command, and comes back as it was."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cti.agi_reply import command_line
+from cti.call_state import MOST_BYTES, CallState
+
+NAME = st.text(max_size=40)
+TEXT = st.text(max_size=300)
+
+
+@given(flow=NAME, node=NAME, variables=st.dictionaries(TEXT, TEXT, max_size=5))
+def test_a_state_comes_back_or_comes_back_with_less(flow: str, node: str, variables: dict[str, str]) -> None:
+    state = CallState(flow, node, variables)
+    packed = state.pack()
+    found = CallState.unpack(packed)
+    assert found is not None
+    assert (found.flow, found.node) == (flow, node)
+    assert found.variables.items() <= variables.items()
+    assert len(command_line(("SET", "VARIABLE", "CALLYARD_STATE", packed))) < 2048
+
+
+def test_customers_fields_go_first_then_all_variables() -> None:
+    big = "x" * (MOST_BYTES - 200)
+    assert _carried({"account": "42", "customer.note": big}) == {"account": "42", "customer.note": big}
+    assert _carried({"account": "42", "customer.note": big * 2}) == {"account": "42"}
+    assert _carried({"account": big * 2, "customer.name": "Zoe"}) == {}
+
+
+def _carried(variables: dict[str, str]) -> dict[str, str]:
+    found = CallState.unpack(CallState("main", "door:0", variables).pack())
+    assert found is not None
+    return found.variables
+
+
+@pytest.mark.parametrize("character", ['"', "\\", "a", "张"])
+def test_the_command_that_writes_it_is_one_that_asterisk_reads_whole(character: str) -> None:
+    state = CallState("main", "door:0", {"account": character * 400, "customer.note": character * 300})
+    assert len(command_line(("SET", "VARIABLE", "CALLYARD_STATE", state.pack()))) < 2048
+
+
+@pytest.mark.parametrize(
+    "packed", ["", "no", "{}", "[]", '["a","b"]', '["a",1,{}]', '["a","b",{},1]', "null", "[" * 9999]
+)
+def test_what_is_no_state_of_ours_is_none(packed: str) -> None:
+    assert CallState.unpack(packed) is None

@@ -1,0 +1,96 @@
+"""From site files and people to what the engine and Asterisk get; what does not fit together is said by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from acd.engine import Engine
+from acd.model import AgentProfile, QueueRules, Requirement
+from cti.configuration import ConfigurationMismatchError, engine_configuration, phone_settings, trunks
+from cti.provisioning import PhoneKind, Transport
+from tests.fakes.site import small_site
+
+HELLO = "\n  door:\n    - hangup\n"
+QUEUES = """billing:
+  title: Billing questions
+  ring: 12s
+  wrap_up: 500ms
+  short_abandon: 2s
+  priority: 3
+  skills: { billing: 4 }
+tech: { title: Tech }
+"""
+TRUNKS = """carrier:
+  host: sip.example.com
+  port: 5070
+  transport: tcp
+  match: ["192.0.2.7"]
+  username: us
+  secret: { env: CARRIER_SECRET }
+  max_calls: 30
+"""
+
+
+@dataclass(frozen=True)
+class Phone:
+    extension: str = "2001"
+    kind: str = "sip"
+    secret: str = "a-long-secret"
+    address: str = ""
+
+
+def test_queues_become_rules_in_microseconds(tmp_path: Path) -> None:
+    site = small_site(tmp_path, HELLO, queues=QUEUES, skills="billing: Billing\n")
+    found = engine_configuration(site, [AgentProfile("maria", "Maria", ("billing",))], seed=7)
+    assert found.queues[0] == QueueRules(
+        "billing", "Billing questions", 12_000_000, 500_000, 2_000_000, 3, (Requirement("billing", 4),)
+    )
+    assert (found.seed, found.desktop_grace_us, found.offer_without_desktop) == (7, 60_000_000, False)
+    Engine(found, 0)
+
+
+def test_what_the_site_says_of_agents_is_taken(tmp_path: Path) -> None:
+    text = (
+        "name: Test\ncountry: DE\ntime_zone: Europe/Berlin\nlanguages: [en]\ndefault_language: en\n"
+        "agents: { offer_without_desktop: true, desktop_grace: 5s }\n"
+        "fail_safe: { message: Nobody is there., take: number }\n"
+    )
+    found = engine_configuration(small_site(tmp_path, HELLO, site=text), [], 1)
+    assert (found.desktop_grace_us, found.offer_without_desktop) == (5_000_000, True)
+
+
+def test_a_person_in_a_queue_that_is_gone_is_named(tmp_path: Path) -> None:
+    site = small_site(tmp_path, HELLO)
+    with pytest.raises(ConfigurationMismatchError, match=r"person maria: queue 'sales' .*known: billing, tech"):
+        engine_configuration(site, [AgentProfile("maria", queues=("billing", "sales"))], 1)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("sip", PhoneKind.HARD), ("webrtc", PhoneKind.WEBRTC)])
+def test_a_phone_for_asterisk(kind: str, expected: PhoneKind) -> None:
+    made = phone_settings(Phone(kind=kind))
+    assert (made.extension, made.kind, made.secret, made.address) == ("2001", expected, "a-long-secret", "")
+
+
+def test_a_phone_with_a_fixed_address_is_found_there() -> None:
+    assert phone_settings(Phone(address="192.0.2.9:5060")).address == "sip:2001@192.0.2.9:5060"
+
+
+def test_trunks_and_their_secrets(tmp_path: Path) -> None:
+    site = small_site(tmp_path, HELLO, trunks=TRUNKS)
+    [trunk] = trunks(site, {"CARRIER_SECRET": "from-environment"})
+    assert (trunk.name, trunk.host, trunk.port, trunk.transport) == ("carrier", "sip.example.com", 5070, Transport.TCP)
+    assert (trunk.secret, trunk.username, trunk.max_calls) == ("from-environment", "us", 30)
+    with pytest.raises(ConfigurationMismatchError, match=r"trunk carrier: .*CARRIER_SECRET, not set"):
+        trunks(site, {})
+
+
+def test_a_secret_in_a_file(tmp_path: Path) -> None:
+    site = small_site(tmp_path, HELLO, trunks=TRUNKS.replace("env: CARRIER_SECRET", "file: carrier.secret"))
+    with pytest.raises(ConfigurationMismatchError, match=r"trunk carrier: cannot read .*carrier\.secret"):
+        trunks(site, {})
+    (tmp_path / "carrier.secret").write_text("from-file\n")
+    [trunk] = trunks(site, {})
+    assert trunk.secret == "from-file"

@@ -1,0 +1,159 @@
+"""The story of each call in words: what a person at a terminal reads, from commands of a real engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from acd.events import (
+    CallerLeft,
+    FlowEnded,
+    InteractionArrived,
+    InteractionQueued,
+    OfferAccepted,
+    OfferFailed,
+    OfferRejected,
+    PresenceChosen,
+    TalkEnded,
+    WrapUpEnded,
+)
+from acd.model import Outcome, Presence, Reason
+from cti.story import Story, explain, ordinal, seconds
+from tests.fakes.office import Office
+
+
+class Scene:
+    def __init__(self, folder: Path) -> None:
+        self.office = Office(folder)
+        self.lines: list[str] = []
+        self.story = Story(self.lines.append, lambda: {"maria": "Maria Alvarez", "jon": "Jon"})
+        self.office.dispatcher.watch(self.story.watch)
+
+    def told(self) -> list[str]:
+        """The lines without the caller in front."""
+        return [line.split(None, 1)[1] for line in self.lines]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_call_from_its_arrival_to_its_end(scene: Scene) -> None:
+    submit = scene.office.dispatcher.submit
+    submit(InteractionArrived("c", "+4930123456", "100"))
+    scene.story.note("c", "chose 1 billing at menu main")
+    submit(InteractionQueued("c", "billing"))
+    scene.office.clock.advance(seconds=4)
+    scene.office.sign_in("maria")
+    submit(OfferAccepted("c/1"))
+    scene.office.clock.advance(seconds=4.5)
+    submit(TalkEnded("c", "maria"))
+    submit(WrapUpEnded("maria", "c", "solved"))
+    submit(FlowEnded("c", Outcome.SERVED))
+    assert all(line.startswith("+4930123456 ") for line in scene.lines)
+    assert scene.told() == [
+        "arrived on 100",
+        "chose 1 billing at menu main",
+        "queued for billing as 1st",
+        "offered to Maria Alvarez because longest idle, the only one free (1 logged out)",
+        "answered by Maria Alvarez after 4.0 s",
+        "talked 4.5 s with Maria Alvarez; wrap-up begins",
+        "Maria Alvarez: wrap-up done: solved",
+        "done: served",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (OfferRejected("c/1", "busy"), "Maria Alvarez rejected it; the caller keeps their place"),
+        (
+            OfferFailed("c/1", "CHANUNAVAIL"),
+            "the phone of Maria Alvarez could not be rung (CHANUNAVAIL); the caller keeps their place",
+        ),
+        (CallerLeft("c"), "taken back from Maria Alvarez"),
+        (CallerLeft("c"), "gave up while a phone rang"),
+    ],
+)
+def test_an_offer_that_ends(scene: Scene, event: OfferRejected | OfferFailed | CallerLeft, line: str) -> None:
+    scene.office.sign_in("maria")
+    scene.office.call("c")
+    scene.office.dispatcher.submit(event)
+    assert line in scene.told()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        (Outcome.SELF_SERVED, "done: served by the flow itself"),
+        (Outcome.VOICEMAIL, "done: left a message"),
+        (Outcome.REFUSED, "refused (closed)"),
+        (Outcome.LOST, "LOST (closed)"),
+        (Outcome.TRANSFERRED_OUT, "transferred out"),
+    ],
+)
+def test_an_interaction_that_ends_without_an_agent(scene: Scene, outcome: Outcome, line: str) -> None:
+    scene.office.dispatcher.submit(InteractionArrived("c"))
+    scene.office.dispatcher.submit(FlowEnded("c", outcome, "closed"))
+    assert scene.lines[0].startswith("(withheld) ")
+    assert scene.lines[-1].endswith(line)
+
+
+def test_every_outcome_has_words(scene: Scene) -> None:
+    for number, outcome in enumerate(Outcome):
+        scene.office.dispatcher.submit(InteractionArrived(f"c{number}", "+49"))
+        scene.office.dispatcher.submit(FlowEnded(f"c{number}", outcome))
+    assert len(scene.lines) == 2 * len(Outcome)
+
+
+def test_a_call_of_a_gap_says_so(scene: Scene) -> None:
+    scene.office.dispatcher.submit(InteractionArrived("c", "+49", "100", gap=True))
+    assert scene.told() == ["arrived on 100 while the server was away"]
+
+
+def test_what_a_story_keeps_is_bounded(scene: Scene) -> None:
+    for number in range(20_050):
+        scene.story._callers[f"old{number}"] = "+49"
+        scene.story._asked_at[f"old{number}"] = 0
+    for number in range(60):
+        scene.office.dispatcher.submit(InteractionArrived(f"c{number}", "+49"))
+    assert len(scene.story._callers) <= 20_052
+
+
+def test_presence_alone_tells_nothing(scene: Scene) -> None:
+    scene.office.dispatcher.submit(PresenceChosen("maria", Presence.READY))
+    assert scene.lines == []
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (13, "13th"), (21, "21st"),
+     (111, "111th"), (122, "122nd")],
+)  # fmt: skip
+def test_places_in_words(number: int, text: str) -> None:
+    assert ordinal(number) == text
+
+
+@pytest.mark.parametrize(
+    ("length", "text"), [(0, "0.0"), (1_240_000, "1.2"), (9_400_000, "9.4"), (9_500_000, "10"), (75_000_000, "75")]
+)
+def test_lengths_in_words(length: int, text: str) -> None:
+    assert seconds(length) == text
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        (Reason("longest_idle", ()), "longest idle"),
+        (Reason("longest_idle", (), "jon"), "longest idle, before Jon"),
+        (Reason("longest_idle", (), passed_over=(("not_ready", 2),)), "longest idle, the only one free (2 not ready)"),
+        (
+            Reason("best_skill", (), "x", (), (("talking", 1), ("phone_gone", 3))),
+            "best skill, before x (1 talking, 3 phone gone)",
+        ),
+    ],
+)  # fmt: skip
+def test_reasons_in_words(reason: Reason, text: str) -> None:
+    assert explain(reason, {"jon": "Jon"}) == text
