@@ -12,8 +12,15 @@ from collections.abc import Callable
 
 import structlog
 
-from acd.events import FlowEnded, InteractionArrived, InteractionAttached, InteractionDetached
-from acd.model import Outcome
+from acd.events import (
+    ConnectionFound,
+    FlowEnded,
+    InteractionArrived,
+    InteractionAttached,
+    InteractionDetached,
+    TalkEnded,
+)
+from acd.model import Outcome, Stage
 from cti.agi_errors import AgiError
 from cti.call_state import CallState
 from cti.dispatcher import Dispatcher
@@ -120,6 +127,7 @@ class Arrivals:
         """Tell the engine of the call, and the call that it is in our hands."""
         interaction_id = session.interaction_id
         if self._dispatcher.interaction(interaction_id) is not None:
+            await self._recall_talk(conversation, interaction_id)
             self._dispatcher.submit(InteractionAttached(interaction_id))
         else:
             self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, session.flow))
@@ -128,6 +136,17 @@ class Arrivals:
         if await conversation.get_variable("CALLYARD_AWAY"):
             await conversation.set_variable("CALLYARD_AWAY", "")
             await conversation.set_variable("CALLYARD_AWAY_SINCE", "")
+
+    async def _recall_talk(self, conversation: AgiConversation, interaction_id: str) -> None:
+        """A talk that began and ended while nobody of ours was there: only the call itself knows of it."""
+        agent_id = await conversation.get_variable("CALLYARD_SERVED")
+        if not agent_id:
+            return
+        view = self._dispatcher.interaction(interaction_id)
+        if view is not None and view.stage in (Stage.QUEUED, Stage.OFFERED):
+            self._dispatcher.submit(ConnectionFound(interaction_id, agent_id))
+            self._dispatcher.submit(TalkEnded(interaction_id, agent_id, gap=True))
+        await conversation.set_variable("CALLYARD_SERVED", "")
 
     async def _resume_state(self, conversation: AgiConversation) -> CallState | None:
         if await conversation.get_variable("CALLYARD_SEEN") != "1":

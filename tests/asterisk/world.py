@@ -248,11 +248,11 @@ class Stage:
 
     async def dial(self, number: str = STRAIGHT, caller: str = "", name: str = "") -> SipCall:
         """Call; the caller is the test's own, and hung up when it ends."""
-        identity = Identity(caller or None, name)
-        call = await self.line.dial(
-            f"sip:{number}@{self.world.sip[0]}:{self.world.sip[1]}",
-            caller=identity.header(("127.0.0.1", self.line.port)),
-        )
+        return await self.dial_as(Identity(caller or None, name).header(("127.0.0.1", self.line.port)), number)
+
+    async def dial_as(self, header: str, number: str = STRAIGHT) -> SipCall:
+        """Call with this From header."""
+        call = await self.line.dial(f"sip:{number}@{self.world.sip[0]}:{self.world.sip[1]}", caller=header)
         self._calls.append(call)
         return call
 
