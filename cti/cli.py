@@ -12,6 +12,7 @@ import typer
 
 from cti.config import Settings, describe, load_settings
 from cti.errors import CtiError
+from cti.shipped import begin_installation
 from ivr.errors import SiteError
 from ivr.loader import load_site
 from ivr.site import Site
@@ -79,6 +80,20 @@ def serve(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="where settings and site are written; made if it is not there")],
+) -> None:
+    """Begin an installation: settings, and a copy of the example site to change."""
+    try:
+        file = begin_installation(folder)
+    except CtiError as error:
+        _fail(error)
+        return
+    print(f"{file}: written, with the example site in {file.parent / 'site'}")
+    print(f"next: cd {folder}, callyard check, callyard people import site/people.csv, callyard provision asterisk")
+
+
+@app.command()
 def config() -> None:
     """Print the merged settings, secrets masked."""
     print(describe(_settings()))
@@ -125,7 +140,7 @@ def provision(
             ),
             folder,
         )  # fmt: skip
-    except CtiError as error:
+    except (CtiError, OSError) as error:
         _fail(error)
         return
     print(f"{made.config}: written; AMI user {made.ami_user}, its secret in {made.directory / 'secrets.json'}")

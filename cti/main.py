@@ -397,7 +397,7 @@ async def with_store(settings: Settings) -> AsyncIterator[tuple[Store, People, N
     await migrate(settings.database_url)
     store = Store(settings.database_url)
     try:
-        people = People(store)
+        people = People(store, queues=site.queues, skills=site.skills)
         phones = await people.phones()
         yield store, people, NumberPlan(site.settings.country, frozenset(each.extension for each in phones.values()))
     finally:
@@ -425,8 +425,10 @@ def provision_asterisk(settings: Settings, node: NodeSettings, lines: Sequence[T
     write_failsafe(settings, made.directory / "agi-bin", language=site.default_language, take=site.fail_safe.take)
     for ami in settings.ami:
         if ami.name == node.node and ami.secret_file is not None:
-            ami.secret_file.write_text(made.ami_secret + "\n", encoding="utf-8")
+            ami.secret_file.parent.mkdir(parents=True, exist_ok=True)
+            ami.secret_file.touch(mode=0o600)
             ami.secret_file.chmod(0o600)
+            ami.secret_file.write_text(made.ami_secret + "\n", encoding="utf-8")
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,22 @@ def username_of(text: str) -> str:
 
 
 class People:
-    """The table of people. Phone secrets are made here, never given; passwords are kept as argon2id only."""
+    """The table of people. Phone secrets are made here, never given; passwords are kept as argon2id only.
 
-    def __init__(self, store: Store, *, hasher: PasswordHasher | None = None) -> None:
+    `queues` and `skills`: the names that the site's files know; nobody is written with others. None: not checked.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        hasher: PasswordHasher | None = None,
+        queues: Collection[str] | None = None,
+        skills: Collection[str] | None = None,
+    ) -> None:
         self._store = store
         self._hasher = hasher or PasswordHasher()
+        self._known_names = (("queues", queues), ("skills", skills))
         self._nobody = ""
         # Each hash takes a core for a tenth of a second and 64 MiB.
         self._hashing = asyncio.Semaphore(2)
@@ -115,6 +126,7 @@ class People:
         """
         faults = Faults("people")
         _check(entry, 1, faults)
+        self._check_names(entry, 1, faults)
         faults.raise_if_any()
         async with self._store.write() as connection:
             if await _known(connection, [entry.username]):
@@ -133,6 +145,8 @@ class People:
         rows = await asyncio.to_thread(read_rows, path, COLUMNS, ("username", "name"), faults)
         entries = [(row.line, _entry_of(row, faults)) for row in rows]
         _check_doubles(entries, faults)
+        for line, entry in entries:
+            self._check_names(entry, line, faults)
         faults.raise_if_any()
         async with self._store.write() as connection:
             await self._check_extensions(connection, entries, faults)
@@ -140,6 +154,15 @@ class People:
             known = await _known(connection, [entry.username for _, entry in entries])
             await self._put(connection, [entry for _, entry in entries])
         return ImportResult(len(entries) - len(known), len(known))
+
+    def _check_names(self, entry: Entry, line: int, faults: Faults) -> None:
+        """Queues and skills are rules, and rules are files: a person may have only what these name."""
+        given = {"queues": entry.queues, "skills": tuple(skill for skill, _ in entry.skills)}
+        for column, known in self._known_names:
+            for name in given[column] if known is not None else ():
+                if name not in (known or ()):
+                    expected = ", ".join(sorted(known or ())) or "none: the site has none"
+                    faults.add(line, f"{column}: expected one of {expected}, got {name[:80]!r}")
 
     async def set_password(self, username: str, password: str) -> None:
         """Set a password and end the person's sessions.

@@ -1,0 +1,210 @@
+"""The composition root: the parts join, serve and end; what a journal left is what the next server begins with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from acd.commands import Command, OfferClosed, OfferInteraction
+from acd.engine import Engine
+from acd.events import (
+    DesktopChanged,
+    InteractionArrived,
+    InteractionQueued,
+    OfferRejected,
+    PhoneChanged,
+    PresenceChosen,
+)
+from acd.model import Desktop, Phone, Presence, Stage
+from cti.errors import CtiError
+from cti.journal import JournalError
+from cti.main import Server, deadline_of, follow_offers, open_offers, provision_asterisk, web_settings
+from cti.provisioning import NodeSettings
+from cti.settings import AmiNode, Settings
+from ivr.errors import SiteError
+from screenpop.settings import Choice
+from tests.acd.desk import Desk
+from tests.fakes.agi import AgiPeer, header
+from tests.fakes.ami import FakeAmi
+from tests.fakes.site import small_site, write_site
+
+HELLO = "\n  door:\n    - answer\n    - queue: billing\n"
+
+
+@pytest.fixture
+async def asterisk() -> AsyncIterator[FakeAmi]:
+    """An Asterisk without any channel."""
+    async with FakeAmi() as ami:
+        ami.answers["status"] = lambda action: action.list_of("Status", [], "StatusComplete")
+        ami.answers["dbgettree"] = lambda action: [action.reply("Error", ("Message", "Database entry not found"))]
+        yield ami
+
+
+def settings_for(folder: Path, ami: FakeAmi | None) -> Settings:
+    nodes = (AmiNode(name="lab1", port=ami.port, username=ami.username, secret=SecretStr(ami.secret)),) if ami else ()
+    return Settings(data_dir=folder / "data", site_dir=folder / "site", web_port=0, agi_port=0, ami=nodes)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Server]:
+    server = Server(settings)
+    task = asyncio.create_task(server.run())
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    if task.done():
+        task.result()
+    try:
+        yield server
+    finally:
+        server.stop()
+        async with asyncio.timeout(20):
+            await task
+
+
+async def health(server: Server) -> dict[str, object]:
+    async with httpx.AsyncClient() as client:
+        answer: dict[str, object] = (await client.get(f"http://127.0.0.1:{server.web_port}/api/health")).json()
+        return answer
+
+
+async def until_ready(server: Server) -> None:
+    async with asyncio.timeout(10):
+        while server.recovery.why_not:  # noqa: ASYNC110 - set by another task of the server under test
+            await asyncio.sleep(0.01)
+
+
+async def test_a_server_reads_the_world_and_is_ready(tmp_path: Path, asterisk: FakeAmi) -> None:
+    write_site(tmp_path / "site", HELLO)
+    async with serving(settings_for(tmp_path, asterisk)) as server:
+        await asterisk.arrived("Status")
+        await until_ready(server)
+        found = await health(server)
+        assert (found["ready"], found["why_not"], found["links"]) == (True, [], {"lab1": "up"})
+        asterisk.drop()
+        async with asyncio.timeout(10):
+            while not server.recovery.why_not:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert set(server.recovery.why_not) <= {"link_down", "reading"}
+
+
+async def test_a_caller_who_waits_is_there_again_after_the_next_start(tmp_path: Path, asterisk: FakeAmi) -> None:
+    write_site(tmp_path / "site", HELLO)
+    settings = settings_for(tmp_path, asterisk)
+    async with serving(settings) as server:
+        await until_ready(server)
+        async with await AgiPeer.connect(server.agi_port, header(uniqueid="lab1-1.1")) as peer:
+            peer.variables.update({"CALLYARD_INTERACTION": "lab1-1.1", "CALLYARD_NUMBER": "+4989100"})
+            answering = asyncio.create_task(peer.serve())
+            async with asyncio.timeout(10):
+                while "CALLYARD_STATE" not in peer.variables or server.dispatcher.interaction("lab1-1.1") is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                while server.dispatcher.interaction("lab1-1.1").stage is not Stage.QUEUED:  # type: ignore[union-attr]  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            asked_at = server.dispatcher.interaction("lab1-1.1").first_asked_at  # type: ignore[union-attr]
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+            server.stop()
+    channel = [
+        ("Channel", "PJSIP/trunk-1"),
+        ("ChannelStateDesc", "Up"),
+        ("Uniqueid", "lab1-1.1"),
+        ("Linkedid", "lab1-1.1"),
+        ("BridgeID", ""),
+        ("Seconds", "5"),
+        ("Variable", "CALLYARD_INTERACTION=lab1-1.1"),
+    ]
+    asterisk.answers["status"] = lambda action: action.list_of("Status", [channel], "StatusComplete")
+    async with serving(settings) as server:
+        await asyncio.wait_for(server.recovery.world_known.wait(), 10)
+        view = server.dispatcher.interaction("lab1-1.1")
+        assert view is not None
+        assert (view.stage, view.first_asked_at, view.attached) == (Stage.QUEUED, asked_at, False)
+
+
+async def test_what_makes_serving_impossible_is_raised(tmp_path: Path) -> None:
+    write_site(tmp_path / "site", HELLO.replace("billing", "nowhere"))
+    with pytest.raises(SiteError, match="nowhere"):
+        await Server(settings_for(tmp_path, None)).run()
+    write_site(tmp_path / "site", HELLO)
+    async with serving(settings_for(tmp_path, None)):
+        with pytest.raises(JournalError, match="another process"):
+            await Server(settings_for(tmp_path, None)).run()
+
+
+# --- what a journal left ------------------------------------------------------------------------------------------
+
+
+def offered() -> tuple[Desk, OfferInteraction]:
+    desk = Desk()
+    desk.do(PhoneChanged("maria", Phone.FREE))
+    desk.do(DesktopChanged("maria", Desktop.THERE))
+    desk.do(PresenceChosen("maria", Presence.READY))
+    desk.do(InteractionArrived("c"))
+    [offer] = [each for each in desk.do(InteractionQueued("c", "billing")) if isinstance(each, OfferInteraction)]
+    return desk, offer
+
+
+def test_offers_that_are_open_are_found_in_the_engine() -> None:
+    desk, offer = offered()
+    [found] = open_offers(desk.engine)
+    assert found == offer
+    view = desk.interaction("c")
+    assert deadline_of(desk.engine, view) == offer.expires_at
+    desk.do(OfferRejected(offer.offer_id))
+    assert open_offers(desk.engine) == []
+
+
+def test_open_offers_are_followed_through_commands() -> None:
+    offers: dict[str, OfferInteraction] = {}
+    desk, offer = offered()
+    follow_offers(offers, [offer])
+    assert offers == {"c/1": offer}
+    commands: tuple[Command, ...] = desk.do(OfferRejected("c/1"))
+    assert any(isinstance(command, OfferClosed) for command in commands)
+    follow_offers(offers, commands)
+    assert offers == {}
+
+
+def test_an_empty_engine_has_no_offers() -> None:
+    assert open_offers(Engine(Desk().engine.configuration, 0)) == []
+
+
+# --- what the web side is told --------------------------------------------------------------------------------------
+
+
+def test_the_web_side_gets_the_sites_words(tmp_path: Path) -> None:
+    site = small_site(tmp_path, HELLO)
+    settings = Settings(data_dir=tmp_path, web_origins=("https://desk.example.com",), cookie_secure=True)
+    made = web_settings(settings, site)
+    assert (made.origins, made.secure_cookie) == (("https://desk.example.com",), True)
+    assert made.queue_titles == {"billing": "Billing", "tech": "Tech"}
+    assert Choice(code="break", title="Break") in made.reasons
+    assert Choice(code="solved", title="Solved") in made.dispositions
+
+
+def test_provisioning_puts_the_secret_where_the_settings_read_it(tmp_path: Path) -> None:
+    write_site(tmp_path / "site", HELLO)
+    file = tmp_path / "deep" / "er" / "ami.secret"
+    settings = Settings(
+        data_dir=tmp_path / "data", site_dir=tmp_path / "site", ami=(AmiNode(name="lab1", secret_file=file),)
+    )
+    node = NodeSettings(
+        node="lab1",
+        sip_port=5060,
+        http_port=8088,
+        ami_port=5038,
+        agi_port=4573,
+        rtp_first=10000,
+        rtp_last=10100,
+        country="DE",
+    )
+    made = provision_asterisk(settings, node, [], tmp_path / "asterisk")
+    assert settings.ami[0].read_secret() == made.ami_secret
+    assert issubclass(JournalError, CtiError)
