@@ -127,6 +127,7 @@ class Arrivals:
         """Tell the engine of the call, and the call that it is in our hands."""
         interaction_id = session.interaction_id
         if self._dispatcher.interaction(interaction_id) is not None:
+            await self._ports.directory.recall(interaction_id, caller)
             await self._recall_talk(conversation, interaction_id)
             self._dispatcher.submit(InteractionAttached(interaction_id))
         else:

@@ -26,6 +26,10 @@ class Directory(Protocol):
         """Find who calls from `number` (as Asterisk gave it; empty: withheld) and keep the result for the pop."""
         ...
 
+    async def recall(self, interaction_id: str, number: str) -> None:
+        """Find again what was known of an interaction before the server started anew, unless it is still known."""
+        ...
+
     async def look_up(self, interaction_id: str, by: str, value: str) -> CustomerMatch:
         """Find by a field (`number`, `account`); a single match replaces the kept result for the pop."""
         ...

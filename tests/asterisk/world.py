@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from lab.audio import DECODED
 from lab.caller import Identity, open_line
@@ -95,12 +95,17 @@ def _exchange(file: Path, key: str, value: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-async def eventually(what: str, probe: Callable[[], T | Awaitable[T]], limit_s: float = LIMIT_S) -> T:
+@overload
+async def eventually(what: str, probe: Callable[[], Awaitable[T]], limit_s: float = LIMIT_S) -> T: ...
+@overload
+async def eventually(what: str, probe: Callable[[], T], limit_s: float = LIMIT_S) -> T: ...
+async def eventually(what: str, probe: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
     """The probe's first answer that is true; a failure that says `what` and the last answer after `limit_s`."""
     until = time.monotonic() + limit_s
     while True:
-        answer = probe()
-        found: T = await answer if isinstance(answer, Awaitable) else answer
+        found = probe()
+        if isinstance(found, Awaitable):
+            found = await found
         if found:
             return found
         if time.monotonic() > until:

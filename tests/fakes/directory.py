@@ -22,6 +22,9 @@ class FakeDirectory:
     async def match_caller(self, interaction_id: str, number: str) -> FakeMatch:
         return await self.look_up(interaction_id, "number", number)
 
+    async def recall(self, interaction_id: str, number: str) -> None:
+        self.asked.append((interaction_id, "recall", number))
+
     async def look_up(self, interaction_id: str, by: str, value: str) -> FakeMatch:
         self.asked.append((interaction_id, by, value))
         found = self.customers.get((by, value), [])
