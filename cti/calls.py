@@ -8,6 +8,8 @@ channel that is not known changes nothing, and `reconcile` repairs what a gap in
 A phone counts as used by something else while any channel of its endpoint lives that is not the ringing or
 bridged leg of a live call of ours (an agent who calls us as a customer uses it too). So the time between the end of a
 bridge and the hang-up of the agent's channel is "used", and nobody is offered to a phone that has not hung up yet.
+
+One model with one state, read as a list of what each event changes: hence more than 400 lines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The composition root: owns the event loop and is the only place that wires parts together."""
+"""The composition root: owns the event loop and is the only place that wires parts together.
+
+What is wired is wired here, for the server and for commands: hence more than 400 lines.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The AMI link against a scripted server: it stays up, says when it is down, sends nothing twice, leaks nothing."""
+"""The AMI link against a scripted server: it stays up, says when it is down, sends nothing twice, leaks nothing.
+
+One list of what a link may meet, kept together to be checked off: hence more than 400 lines.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A call's conversation, from the AGI socket to the engine, against a scripted Asterisk."""
+"""A call's conversation, from the AGI socket to the engine, against a scripted Asterisk.
+
+One list of what a caller may do, kept together to be checked off: hence more than 400 lines.
+"""
 
 from __future__ import annotations
 
