@@ -3,6 +3,7 @@
 For the journal and for whoever replays it. Every dataclass becomes `{"type": name, field: value, …}`; names are
 those of the classes and fields, so they are stable as those are. Reading is strict: an unknown type or field, a
 missing one or a value of another type is a SnapshotError that names the field, what was expected and what came.
+Only a field that has a default may be missing, and gets it: what was written before the field came is read for ever.
 
 The converters are built once per class from its type hints; the hints used in `acd` are the only ones supported.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -203,6 +204,7 @@ def _sequence_decoder(origin: type, args: tuple[Any, ...]) -> Decode:
 
 def _dataclass_decoder(cls: type) -> Decode:
     parts = {name: _decoder(hint) for name, hint in _stored_fields(cls)}
+    optional = {each.name for each in fields(cls) if each.default is not MISSING or each.default_factory is not MISSING}
 
     def decode_dataclass(data: object, where: str) -> Any:
         if not isinstance(data, dict):
@@ -214,9 +216,10 @@ def _dataclass_decoder(cls: type) -> Decode:
                 raise SnapshotError(f"{where}.{name}: expected no such field")
         values = {}
         for name, part in parts.items():
-            if name not in data:
+            if name in data:
+                values[name] = part(data[name], f"{where}.{name}")
+            elif name not in optional:
                 raise SnapshotError(f"{where}.{name}: expected a value, got none")
-            values[name] = part(data[name], f"{where}.{name}")
         return cls(**values)
 
     return decode_dataclass

@@ -8,6 +8,7 @@ from acd.errors import ConfigurationError
 from acd.model import AgentProfile, Configuration, QueueRules
 
 LOWEST_LEVEL, HIGHEST_LEVEL = 1, 10
+HIGHEST_WEIGHT = 10
 
 
 def validate(configuration: Configuration) -> None:
@@ -51,6 +52,8 @@ def _validate_agent(profile: AgentProfile, queues: set[str]) -> None:
         if queue in named:
             raise ConfigurationError(f"agent {profile.id!r}: queue {queue!r}: expected once, got twice")
         named.add(queue)
+    if not 1 <= profile.weight <= HIGHEST_WEIGHT:
+        raise ConfigurationError(f"agent {profile.id!r}: weight: expected 1 to {HIGHEST_WEIGHT}, got {profile.weight}")
     skills: set[str] = set()
     for skill, level in profile.skills:
         if skill in skills:

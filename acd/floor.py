@@ -18,7 +18,8 @@ from acd.matching import merged_needs
 from acd.model import AgentProfile, AgentState, AssignmentState, Configuration, Presence
 from acd.presence import Agent, agent_state
 from acd.queues import Queue
-from acd.ranking import agent_key, rank_key
+from acd.ranking import rank_key
+from acd.strategies import standing
 
 #: So many closed interactions are remembered, to tell a late event from an unknown one and to refuse a second life.
 CLOSED_REMEMBERED = 4096
@@ -74,13 +75,15 @@ class Floor:
             self.rank(interaction)
             if interaction.queue in self.queues:
                 self.queues[interaction.queue].file(interaction)
+        places = {profile.id: place for place, profile in enumerate(self.configuration.agents)}
         for agent in self.agents.values():
+            agent.place = places.get(agent.id, len(places))
             self._index_agent(agent)
         heapify(self.due)
 
     def _index_agent(self, agent: Agent) -> None:
         agent.skills = dict(agent.profile.skills)
-        agent.ready_key = None
+        agent.standing = None
         agent.state = agent_state(agent, self.configuration.offer_without_desktop)
         for queue_id in agent.profile.queues:
             self.queues[queue_id].states[agent.state] += 1
@@ -94,16 +97,16 @@ class Floor:
 
     def _file_ready(self, agent: Agent) -> None:
         """Stand in the ready lists exactly when ready."""
-        wanted = agent_key(agent.idle_since, agent.id) if agent.state is AgentState.READY else None
-        if wanted == agent.ready_key:
+        wanted = standing(agent) if agent.state is AgentState.READY else None
+        if wanted == agent.standing:
             return
         for queue_id in agent.profile.queues:
             queue = self.queues[queue_id]
-            if agent.ready_key is not None:
-                queue.ready.discard(agent.ready_key)
+            if agent.standing is not None:
+                queue.ready.discard(queue.rule.kept(agent.standing))
             if wanted is not None:
-                queue.ready.add(wanted)
-        agent.ready_key = wanted
+                queue.ready.add(queue.rule.kept(wanted))
+        agent.standing = wanted
         if wanted is not None:
             self.freed.add(agent.id)
 
@@ -147,6 +150,8 @@ class Floor:
         """Set presence and run or stop the desktop clock."""
         if presence is Presence.READY and agent.presence is not Presence.READY:
             agent.idle_since = self.now
+        if agent.presence is Presence.LOGGED_OUT and presence is not Presence.LOGGED_OUT:
+            agent.signed_in_at, agent.handled, agent.busy_us = self.now, 0, 0
         agent.presence, agent.presence_reason = presence, reason
         self.watch_desktop(agent)
         self.refresh(agent)

@@ -22,7 +22,7 @@ from acd.model import AgentState, AssignmentState, Stage
 from acd.moves import forget, lose_holder, refile, refile_ready
 from acd.presence import Agent, agent_state
 from acd.queues import Queue
-from acd.ranking import agent_key
+from acd.strategies import standing
 
 if TYPE_CHECKING:
     from acd.engine import Engine
@@ -115,10 +115,11 @@ def _is_filed(floor: Floor, agent: Agent) -> bool:
     if agent.state is not agent_state(agent, floor.configuration.offer_without_desktop):
         return False
     ready = agent.state is AgentState.READY
-    key = agent_key(agent.idle_since, agent.id)
-    if agent.ready_key != (key if ready else None):
+    stands = standing(agent)
+    if agent.standing != (stands if ready else None):
         return False
-    return all((key in floor.queues[queue_id].ready) is ready for queue_id in agent.profile.queues)
+    queues = (floor.queues[queue_id] for queue_id in agent.profile.queues)
+    return all((queue.rule.kept(stands) in queue.ready) is ready for queue in queues)
 
 
 def _repair_agent(floor: Floor, agent: Agent) -> int:
@@ -182,5 +183,5 @@ def _wrong_indexes(floor: Floor) -> list[str]:
         for queue_id in agent.profile.queues:
             expected[queue_id].states[agent.state] += 1
             if agent.state is AgentState.READY:
-                expected[queue_id].ready.add(agent_key(agent.idle_since, agent.id))
+                expected[queue_id].ready.add(expected[queue_id].rule.kept(standing(agent)))
     return [queue_id for queue_id, queue in floor.queues.items() if not queue.agrees(expected[queue_id])]

@@ -19,6 +19,11 @@ def merged_needs(*lists: tuple[Requirement, ...]) -> Needs:
     return tuple(sorted(levels.items()))
 
 
+def levels_met(skills: Mapping[str, int], needs: Needs) -> int:
+    """The sum of the agent's levels in the skills that are needed."""
+    return sum(skills.get(skill, 0) for skill, _ in needs)
+
+
 def missing_skill(skills: Mapping[str, int], needs: Needs) -> str | None:
     """The first needed skill that is absent or too low, or None when all are there."""
     for skill, level in needs:

@@ -109,6 +109,19 @@ REASON_PHONE_FAILED = "phone_failed"
 REASON_DESKTOP_LOST = "desktop_lost"
 
 
+class Strategy(StrEnum):
+    """Which of the agents who may take an interaction gets it (`acd.strategies` has the keys)."""
+
+    LONGEST_IDLE = "longest_idle"
+    FEWEST_HANDLED = "fewest_handled"
+    LEAST_OCCUPIED = "least_occupied"
+    ROUND_ROBIN = "round_robin"
+    LINEAR = "linear"
+    RANDOM = "random"
+    WEIGHTED_RANDOM = "weighted_random"
+    BEST_SKILL_FIRST = "best_skill_first"
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """An interaction may only go to agents who have `skill` at `level` (1–10) or better."""
@@ -123,6 +136,7 @@ class QueueRules:
 
     `ring_us`: how long a phone may ring before the offer expires. `wrap_up_us`: time after the call; 0 for none.
     `short_abandon_us`: callers who leave sooner count as short abandons. `priority`: higher is served first.
+    `strategy`: which of the agents who may gets an interaction.
     """
 
     id: str
@@ -132,21 +146,29 @@ class QueueRules:
     short_abandon_us: int = 5_000_000
     priority: int = 0
     requirements: tuple[Requirement, ...] = ()
+    strategy: Strategy = Strategy.LONGEST_IDLE
 
 
 @dataclass(frozen=True, slots=True)
 class AgentProfile:
-    """A person who serves queues: which, and with which skills at which level (1–10)."""
+    """A person who serves queues: which, and with which skills at which level (1–10).
+
+    `weight` (1–10): their share where the queue draws by weight.
+    """
 
     id: str
     name: str = ""
     queues: tuple[str, ...] = ()
     skills: tuple[tuple[str, int], ...] = ()
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All rules that the engine decides by. Ids are unique; `seed` feeds every random choice."""
+    """All rules that the engine decides by. Ids are unique; `seed` feeds every random choice.
+
+    The order of `agents` is the agents' list that `linear` goes through.
+    """
 
     queues: tuple[QueueRules, ...] = ()
     agents: tuple[AgentProfile, ...] = ()

@@ -25,7 +25,7 @@ from acd.floor import CLOSED_REMEMBERED, Floor
 from acd.interactions import Interaction
 from acd.model import AssignmentState, OfferOutcome, Outcome, Stage, VisitOutcome
 from acd.presence import Agent
-from acd.ranking import agent_key
+from acd.strategies import standing
 
 #: Offer outcomes after which a phone may still ring and must be stopped.
 _STILL_RINGING = (OfferOutcome.WITHDRAWN, OfferOutcome.EXPIRED, OfferOutcome.REJECTED)
@@ -129,11 +129,12 @@ def _is_short(floor: Floor, interaction: Interaction) -> bool:
 def offer(floor: Floor, interaction: Interaction, agent: Agent) -> None:
     """Reserve the agent and have the phone rung."""
     queue = floor.queues[interaction.queue]
-    reason = explain(queue, interaction.needs, floor.agents, agent.id)
+    reason = explain(floor, interaction)
     interaction.offers += 1
     interaction.offer_id = f"{interaction.id}/{interaction.offers}"
     interaction.offered_at = floor.now
     interaction.reason = reason
+    agent.offered_at = floor.now
     expires_at = floor.now + queue.rules.ring_us
     agent.assignments.append(
         Assignment(
@@ -235,6 +236,7 @@ def _open_talk(floor: Floor, interaction: Interaction, agent: Agent) -> None:
     if interaction.visit_id:
         close_visit(floor, interaction, VisitOutcome.ANSWERED, agent.id)
     interaction.served_by, interaction.talk_started_at = agent.id, floor.now
+    agent.handled += 1
     floor.out.append(TalkOpened(interaction.offer_id, interaction.id, agent.id, interaction.queue, floor.now))
     place(floor, interaction, Stage.TALKING, interaction.queue, agent.id)
     floor.refresh(agent)
@@ -249,6 +251,7 @@ def end_talk(floor: Floor, interaction: Interaction, gap: bool) -> None:
             held.wrap_up(floor.now)
             wrap_up_until = held.deadline
     _talk_closed(floor, interaction, wrap_up_until, gap)
+    _was_busy(floor, agent, interaction.talk_started_at)
     interaction.offer_id, interaction.reason = "", None
     if wrap_up_until:
         heappush(floor.due, (wrap_up_until, "wrap_up", agent.id, interaction.id))
@@ -256,6 +259,11 @@ def end_talk(floor: Floor, interaction: Interaction, gap: bool) -> None:
     else:
         agent.idle_since = floor.now
         _drop(floor, agent, interaction.id)
+
+
+def _was_busy(floor: Floor, agent: Agent, since: int) -> None:
+    """A talk or wrap-up that is over counts as far as the agent was signed in."""
+    agent.busy_us += floor.now - max(since, agent.signed_in_at)
 
 
 def _talk_closed(floor: Floor, interaction: Interaction, wrap_up_until: int, gap: bool) -> None:
@@ -287,6 +295,7 @@ def end_wrap_up(floor: Floor, agent: Agent, held: Assignment, disposition: str, 
             timed_out=timed_out,
         )
     )
+    _was_busy(floor, agent, held.since)
     agent.idle_since = floor.now
     _drop(floor, agent, held.interaction_id)
 
@@ -298,10 +307,10 @@ def refile_ready(floor: Floor, agent: Agent) -> None:
     """Derive the agent's one word and their place in the ready lists from nothing."""
     for queue_id in agent.profile.queues:
         queue = floor.queues[queue_id]
-        queue.ready.discard(agent_key(agent.idle_since, agent.id))
-        if agent.ready_key is not None:
-            queue.ready.discard(agent.ready_key)
-    agent.ready_key = None
+        queue.ready.discard(queue.rule.kept(standing(agent)))
+        if agent.standing is not None:
+            queue.ready.discard(queue.rule.kept(agent.standing))
+    agent.standing = None
     floor.refresh(agent)
 
 

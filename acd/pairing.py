@@ -10,6 +10,7 @@ from __future__ import annotations
 from acd.floor import Floor
 from acd.moves import offer
 from acd.ranking import RankKey
+from acd.selection import anybody, best_agent
 
 #: Past so many freed agents and arrived interactions a walk of the whole line is cheaper.
 WALK_ALL_ABOVE = 16
@@ -51,9 +52,7 @@ def _match_changed(floor: Floor) -> None:
 
 def _has_agent(floor: Floor, rank: RankKey) -> bool:
     interaction = floor.interactions[rank[2]]
-    if not interaction.is_offerable:
-        return False
-    return floor.queues[interaction.queue].best_agent(interaction.needs, floor.agents) is not None
+    return interaction.is_offerable and anybody(floor, interaction)
 
 
 def _best_for_any(floor: Floor, agent_ids: list[str]) -> RankKey | None:
@@ -61,7 +60,7 @@ def _best_for_any(floor: Floor, agent_ids: list[str]) -> RankKey | None:
     best: RankKey | None = None
     for agent_id in agent_ids:
         agent = floor.agents[agent_id]
-        if agent.ready_key is None:
+        if agent.standing is None:
             continue
         for queue_id in agent.profile.queues:
             found = floor.queues[queue_id].best_waiting(agent.skills)
@@ -72,6 +71,6 @@ def _best_for_any(floor: Floor, agent_ids: list[str]) -> RankKey | None:
 
 def _offer_to_best(floor: Floor, rank: RankKey) -> None:
     interaction = floor.interactions[rank[2]]
-    agent = floor.queues[interaction.queue].best_agent(interaction.needs, floor.agents)
+    agent = best_agent(floor, interaction)
     if agent is not None:
         offer(floor, interaction, agent)

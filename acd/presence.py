@@ -13,7 +13,7 @@ from acd.assignments import Assignment
 from acd.commands import AgentChanged
 from acd.interactions import DERIVED
 from acd.model import AgentProfile, AgentState, AssignmentState, Desktop, Phone, Presence
-from acd.ranking import AgentKey
+from acd.ranking import Standing
 
 _BY_ASSIGNMENT = {
     AssignmentState.OFFERED: AgentState.RESERVED,
@@ -36,7 +36,10 @@ class Agent:
 
     `idle_since`: since when they wait for work (docs/routing.md). `desktop_deadline`: when a desktop that is gone
     makes them Not Ready; 0 when no such clock runs. `leaving`: no longer in the configuration, but still holding
-    something. `tile_…`: the tile of the day that is open now; `tile_n` counts those begun in this microsecond.
+    something. `signed_in_at`: when they last signed in; since then they had `handled` talks and were busy with talks
+    and wrap-ups for `busy_us` (those that are over). `offered_at`: their last offer, 0 for none. `tile_…`: the tile
+    of the day that is open now; `tile_n` counts those begun in this microsecond. `place`: in the agents' list.
+    `standing`: what the queues' ready lists hold them by, None while not ready.
     """
 
     profile: AgentProfile
@@ -49,13 +52,18 @@ class Agent:
     desktop_deadline: int = 0
     leaving: bool = False
     assignments: list[Assignment] = field(default_factory=list)
+    signed_in_at: int = 0
+    handled: int = 0
+    busy_us: int = 0
+    offered_at: int = 0
     tile_state: AgentState = AgentState.LOGGED_OUT
     tile_reason: str = ""
     tile_interaction: str = ""
     tile_n: int = 1
     state: AgentState = field(default=AgentState.LOGGED_OUT, metadata=DERIVED)
     skills: Mapping[str, int] = field(default_factory=dict, metadata=DERIVED)
-    ready_key: AgentKey | None = field(default=None, metadata=DERIVED)
+    place: int = field(default=0, metadata=DERIVED)
+    standing: Standing | None = field(default=None, metadata=DERIVED)
     shown: AgentChanged | None = field(default=None, metadata=DERIVED)
 
     @property

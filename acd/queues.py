@@ -8,20 +8,21 @@ from acd.commands import QueueChanged
 from acd.interactions import Interaction
 from acd.matching import Needs, missing_skill
 from acd.model import AgentState, QueueRules
-from acd.presence import Agent
 from acd.ranking import AgentKey, Ranked, RankKey
+from acd.strategies import RULES
 
 
 class Queue:
     """`line`: all who wait, in order. `offerable`: those of them whom an agent may be offered now, by what they
     need (few different needs, so an agent's skills are compared once per need and not once per caller).
-    `asked`: their first-asked times. `ready`: agents who may be offered, longest idle first.
+    `asked`: their first-asked times. `ready`: agents who may be offered, in the order that `rule` keeps.
     `states`: how many of its agents are in which state."""
 
-    __slots__ = ("asked", "line", "offerable", "ready", "rules", "shown", "states")
+    __slots__ = ("asked", "line", "offerable", "ready", "rule", "rules", "shown", "states")
 
     def __init__(self, rules: QueueRules) -> None:
         self.rules = rules
+        self.rule = RULES[rules.strategy]
         self.line: Ranked[RankKey] = Ranked()
         self.asked: Ranked[AgentKey] = Ranked()
         self.offerable: dict[Needs, Ranked[RankKey]] = {}
@@ -77,21 +78,13 @@ class Queue:
                 best = first
         return best
 
-    def best_agent(self, needs: Needs, agents: Mapping[str, Agent]) -> Agent | None:
-        """The longest idle ready agent who has what is needed."""
-        for _, agent_id in self.ready:
-            agent = agents[agent_id]
-            if missing_skill(agent.skills, needs) is None:
-                return agent
-        return None
-
     def totals(self) -> QueueChanged:
         """What a screen shows of this queue now."""
         oldest = self.asked.first()
         return QueueChanged(
             queue=self.rules.id,
             waiting=len(self.line),
-            oldest_asked_at=oldest[0] if oldest else 0,
+            oldest_asked_at=int(oldest[0]) if oldest else 0,
             agents_ready=len(self.ready),
             agents_signed_in=sum(self.states.values()) - self.states[AgentState.LOGGED_OUT],
         )

@@ -76,6 +76,9 @@ def restore(data: object) -> Engine:
     floor.handled, floor.paused = stored.handled, stored.paused
     floor.agents = {agent.id: agent for agent in stored.agents}
     floor.interactions = {interaction.id: interaction for interaction in stored.interactions}
+    for agent in stored.agents:
+        if agent.presence is not Presence.LOGGED_OUT and not agent.signed_in_at:
+            agent.signed_in_at = agent.tile_at  # stored before this was kept: the best that is known
     floor.closed = dict.fromkeys(stored.closed)
     floor.counts = dict(stored.counts)
     _verify(floor, stored)

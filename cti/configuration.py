@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from acd.model import AgentProfile, Configuration, QueueRules, Requirement
+from acd.model import AgentProfile, Configuration, QueueRules, Requirement, Strategy
 from cti.errors import CtiError
 from cti.ports import PhoneRecord
 from cti.provisioning import PhoneKind, PhoneSettings, Transport, Trunk
@@ -51,6 +51,7 @@ def _queue_rules(queue: Queue) -> QueueRules:
         short_abandon_us=_us(queue.short_abandon_s),
         priority=queue.priority,
         requirements=tuple(Requirement(skill, level) for skill, level in queue.skills.items()),
+        strategy=Strategy(queue.strategy),
     )
 
 

@@ -32,6 +32,16 @@ CUSTOMER_FIELDS = ("id", "name", "company", "account", "language", "vip", "note"
 _PATTERN = re.compile(r"\+?[0-9xX]{1,20}\*?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?|\[?[0-9A-Fa-f:]{2,45}\]?")
 _PORTED = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9.]+):([0-9]{1,5})")
+Strategy = Literal[
+    "longest_idle",
+    "fewest_handled",
+    "least_occupied",
+    "round_robin",
+    "linear",
+    "random",
+    "weighted_random",
+    "best_skill_first",
+]
 #: Reasons for not being ready that the system sets itself.
 SYSTEM_REASONS = ("no_answer", "rejected", "phone_failed", "desktop_lost")
 
@@ -233,6 +243,7 @@ class Queue(Part):
     wrap_up_s: Seconds = Field(10.0, alias="wrap_up")
     short_abandon_s: Seconds = Field(5.0, alias="short_abandon")
     priority: int = 0
+    strategy: Strategy = "longest_idle"
     skills: Mapping[Name, SkillLevel] = Field(default_factory=dict)
     music: Name = "default"
     announcement: Texts | None = None

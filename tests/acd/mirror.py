@@ -7,6 +7,7 @@ by scanning all of them. The engine must agree with it after each event.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from acd.commands import (
     AgentChanged,
@@ -33,7 +34,7 @@ from acd.events import (
     RoutingPaused,
     RoutingResumed,
 )
-from acd.model import Configuration, Desktop, OfferOutcome, Phone, Presence, Requirement, Stage
+from acd.model import Configuration, Desktop, OfferOutcome, Phone, Presence, Requirement, Stage, Strategy
 
 
 @dataclass
@@ -59,6 +60,10 @@ class Seat:
     phone: Phone = Phone.GONE
     desktop: Desktop = Desktop.GONE
     idle_since: int = 0
+    signed_in_at: int = 0
+    handled: int = 0
+    busy: int = 0
+    offered_at: int = 0
     holds: dict[str, str] = field(default_factory=dict)
     shown: AgentChanged | None = None
 
@@ -80,7 +85,10 @@ class Mirror:
         for command in answer:
             self._take(command, event, now)
         self._forget_seats()
-        self._judge_offers([each for each in answer if isinstance(each, OfferInteraction)])
+        made = [each for each in answer if isinstance(each, OfferInteraction)]
+        self._judge_offers(made, now)
+        for each in made:
+            self.seats[each.agent_id].offered_at = now
         self._judge_holdings()
         self._judge_totals()
 
@@ -130,6 +138,7 @@ class Mirror:
                 self.callers[command.interaction_id].talk = command.talk_id
                 assert not self.seats[command.agent_id].holds
                 self.seats[command.agent_id].holds[command.interaction_id] = "talk"
+                self.seats[command.agent_id].handled += 1
             case TalkClosed():
                 self._take_talk_end(command, now)
             case WrapUpClosed():
@@ -185,6 +194,7 @@ class Mirror:
         caller, seat = self.callers[command.interaction_id], self.seats[command.agent_id]
         assert caller.talk == command.talk_id
         caller.talk = ""
+        seat.busy += now - max(command.started_at, seat.signed_in_at)
         assert seat.holds.pop(command.interaction_id) == "talk"
         if command.wrap_up_until:
             seat.holds[command.interaction_id] = "wrap-up"
@@ -196,6 +206,7 @@ class Mirror:
         self.wrap_ups.remove((command.talk_id, command.agent_id))
         seat = self.seats[command.agent_id]
         assert seat.holds.pop(command.interaction_id) == "wrap-up"
+        seat.busy += now - max(command.started_at, seat.signed_in_at)
         seat.idle_since = now
 
     def _take_tile(self, command: AgentIntervalClosed, now: int) -> None:
@@ -213,6 +224,8 @@ class Mirror:
         assert command.interaction_id == next(iter(seat.holds), "")
         if command.presence is Presence.READY and seat.presence is not Presence.READY:
             seat.idle_since = now
+        if command.presence is not Presence.LOGGED_OUT and seat.presence is Presence.LOGGED_OUT:
+            seat.signed_in_at, seat.handled, seat.busy = now, 0, 0
         seat.presence, seat.phone, seat.desktop = command.presence, command.phone, command.desktop
         seat.shown = command
 
@@ -254,7 +267,33 @@ class Mirror:
             and (seat.desktop is Desktop.THERE or self.configuration.offer_without_desktop)
         )
 
-    def _judge_offers(self, made: list[OfferInteraction]) -> None:
+    def _key(self, agent_id: str, interaction_id: str, now: int) -> tuple[int | str, ...]:
+        """Where the agent stands for this caller, by the strategy of the caller's queue."""
+        caller, seat = self.callers[interaction_id], self.seats[agent_id]
+        (rules,) = [each for each in self.configuration.queues if each.id == caller.queue]
+        (profile,) = [each for each in self.configuration.agents if each.id == agent_id]
+        draw = f"{self.configuration.seed} {interaction_id} {agent_id}"
+        match rules.strategy:
+            case Strategy.FEWEST_HANDLED:
+                return (seat.handled, seat.idle_since, agent_id)
+            case Strategy.LEAST_OCCUPIED:
+                share = seat.busy * 1_000_000 // (now - seat.signed_in_at or 1)
+                return (share, seat.idle_since, agent_id)
+            case Strategy.ROUND_ROBIN:
+                return (seat.offered_at, self.configuration.agents.index(profile), agent_id)
+            case Strategy.LINEAR:
+                return (self.configuration.agents.index(profile),)
+            case Strategy.RANDOM:
+                return (_hash(draw), agent_id)
+            case Strategy.WEIGHTED_RANDOM:
+                return (min(_hash(f"{draw} {ticket}") for ticket in range(profile.weight)), agent_id)
+            case Strategy.BEST_SKILL_FIRST:
+                wanted = {each.skill for each in (*rules.requirements, *caller.requirements)}
+                return (-sum(level for skill, level in profile.skills if skill in wanted), seat.idle_since, agent_id)
+            case _:
+                return (seat.idle_since, agent_id)
+
+    def _judge_offers(self, made: list[OfferInteraction], now: int) -> None:
         """The offers of this answer are exactly those that the rules give, in order, and no more are possible."""
         assert not (self.paused and made), "offered while paused"
         if self.paused:
@@ -275,7 +314,7 @@ class Mirror:
         for interaction_id in sorted(waiting, key=self._rank):
             able = [each for each in free if self._may(each, interaction_id)]
             if able:
-                best = min(able, key=lambda each: (self.seats[each].idle_since, each))
+                best = min((self._key(each, interaction_id, now), each) for each in able)[1]
                 free.remove(best)
                 expected.append((interaction_id, best))
         assert [(each.interaction_id, each.agent_id) for each in made] == expected
@@ -302,3 +341,7 @@ class Mirror:
             assert self.totals[rules.id] == QueueChanged(
                 rules.id, len(waiting), min(asked, default=0), len(idle), len(there)
             )
+
+
+def _hash(text: str) -> int:
+    return int(blake2b(text.encode(), digest_size=6).hexdigest(), 16)

@@ -58,6 +58,7 @@ from acd.model import (
     Presence,
     QueueRules,
     Requirement,
+    Strategy,
     VisitOutcome,
 )
 
@@ -71,7 +72,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def configuration(data: dict[str, Any]) -> Configuration:
-    """`queues` (ring, wrap_up, short in seconds; priority; needs) and `agents` (queues, skills) of a table."""
+    """`queues` (ring, wrap_up, short in seconds; priority; needs; strategy) and `agents` (queues, skills, weight)."""
     return Configuration(
         queues=tuple(_queue(name, rules or {}) for name, rules in data["queues"].items()),
         agents=tuple(
@@ -80,6 +81,7 @@ def configuration(data: dict[str, Any]) -> Configuration:
                 name.title(),
                 tuple(agent["queues"]),
                 tuple(agent.get("skills", {}).items()),
+                agent.get("weight", 1),
             )
             for name, agent in data["agents"].items()
         ),
@@ -96,6 +98,7 @@ def _queue(name: str, rules: dict[str, Any]) -> QueueRules:
         short_abandon_us=rules.get("short", 5) * SECOND,
         priority=rules.get("priority", 0),
         requirements=tuple(Requirement(*each) for each in rules.get("needs", {}).items()),
+        strategy=Strategy(rules.get("strategy", "longest_idle")),
     )
 
 

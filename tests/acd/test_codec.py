@@ -14,7 +14,7 @@ from acd import codec
 from acd.commands import Command, OfferInteraction
 from acd.errors import SnapshotError
 from acd.events import ConfigurationChanged, Event, InteractionQueued, OfferAccepted, PresenceChosen
-from acd.model import Configuration, Presence, QueueRules, Reason, Requirement
+from acd.model import AgentProfile, Configuration, Presence, QueueRules, Reason, Requirement
 
 
 def through_json(data: Any) -> Any:
@@ -115,6 +115,25 @@ def test_what_is_refused(data: Any, message: str) -> None:
     with pytest.raises(SnapshotError) as raised:
         codec.decode_event(data)
     assert str(raised.value) == message
+
+
+def test_what_was_written_before_a_field_came_is_still_read() -> None:
+    """Lines of a journal of 2026, from before queues had strategies."""
+    queue = {
+        "type": "QueueRules", "id": "billing", "title": "Billing", "ring_us": 12, "wrap_up_us": 15,
+        "short_abandon_us": 5, "priority": 0, "requirements": [{"type": "Requirement", "skill": "vpn", "level": 3}],
+    }  # fmt: skip
+    agent = {"type": "AgentProfile", "id": "maria", "name": "Maria", "queues": ["billing"], "skills": [["vpn", 5]]}
+    line = {
+        "type": "ConfigurationChanged",
+        "configuration": {
+            "type": "Configuration", "queues": [queue], "agents": [agent], "seed": 1, "desktop_grace_us": 60,
+            "offer_without_desktop": False,
+        },
+    }  # fmt: skip
+    rules = QueueRules("billing", "Billing", 12, 15, 5, 0, (Requirement("vpn", 3),))
+    maria = AgentProfile("maria", "Maria", ("billing",), (("vpn", 5),))
+    assert codec.decode_event(line) == ConfigurationChanged(Configuration((rules,), (maria,), 1, 60))
 
 
 def test_a_command_is_no_event() -> None:

@@ -53,6 +53,10 @@ Q = QueueRules("billing")
             Configuration(agents=(AgentProfile("amy", skills=(("vpn", 0),)),)),
             "agent 'amy': skill 'vpn': expected a level from 1 to 10, got 0",
         ),
+        (
+            Configuration(agents=(AgentProfile("amy", weight=0),)),
+            "agent 'amy': weight: expected 1 to 10, got 0",
+        ),
     ],
 )
 def test_contradictions(configuration: Configuration, message: str) -> None:

@@ -23,8 +23,9 @@ from acd.events import (
 from acd.floor import Floor
 from acd.invariants import check, repair_touched
 from acd.model import AgentState, AssignmentState, Desktop, Phone, Presence, Stage
-from acd.ranking import agent_key
+from acd.ranking import Standing, longest_idle
 from acd.showing import publish
+from acd.strategies import standing
 from tests.acd.desk import SECOND, Desk, every, only
 
 
@@ -86,11 +87,11 @@ def wait_nowhere(floor: Floor) -> None:
 
 
 def be_ready_while_reserved(floor: Floor) -> None:
-    floor.queues["billing"].ready.add(agent_key(floor.agents["maria"].idle_since, "maria"))
+    floor.queues["billing"].ready.add(longest_idle(standing(floor.agents["maria"])))
 
 
 def be_ready_under_a_wrong_key(floor: Floor) -> None:
-    floor.agents["maria"].ready_key = (7, "maria")
+    floor.agents["maria"].standing = Standing(7, 0, 0, 0, "maria")
     floor.queues["billing"].ready.add((7, "maria"))
 
 

@@ -8,6 +8,7 @@ snapshot taken in the middle, and must give the same bytes.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -51,6 +52,7 @@ from acd.model import (
     QueueRules,
     Requirement,
     Stage,
+    Strategy,
     VisitOutcome,
 )
 from acd.snapshot import board, dump, restore
@@ -73,12 +75,14 @@ QUEUE_RULES = st.builds(
     short_abandon_us=st.integers(0, 10),
     priority=st.integers(-1, 1),
     requirements=NEEDS,
+    strategy=st.sampled_from(Strategy),
 )
 PROFILES = st.builds(
     AgentProfile,
     id=st.just(""),
     queues=st.lists(st.sampled_from(QUEUES), unique=True, max_size=3).map(tuple),
     skills=st.sampled_from(((), (("vpn", 5),), (("french", 2), ("vpn", 9)))),
+    weight=st.integers(1, 3),
 )
 
 
@@ -86,28 +90,19 @@ PROFILES = st.builds(
 def configurations(draw: st.DrawFn) -> Configuration:
     """Some of the queues and agents, with any rules that are valid."""
     names = draw(st.lists(st.sampled_from(QUEUES), unique=True, min_size=2).map(sorted))
-    people = draw(st.lists(st.sampled_from(AGENTS), unique=True, min_size=1).map(sorted))
+    people = draw(st.lists(st.sampled_from(AGENTS), unique=True, min_size=1))
     queues = []
     for name in names:
-        rules = draw(QUEUE_RULES)
-        queues.append(
-            QueueRules(
-                name,
-                ring_us=rules.ring_us,
-                wrap_up_us=rules.wrap_up_us,
-                short_abandon_us=rules.short_abandon_us,
-                priority=rules.priority,
-                requirements=rules.requirements,
-            )
-        )
+        queues.append(replace(draw(QUEUE_RULES), id=name))
     agents = []
     for name in people:
         profile = draw(PROFILES)
         kept = tuple(each for each in profile.queues if each in names)
-        agents.append(AgentProfile(name, name.title(), kept or tuple(names), profile.skills))
+        agents.append(replace(profile, id=name, name=name.title(), queues=kept or tuple(names)))
     return Configuration(
         tuple(queues),
         tuple(agents),
+        seed=draw(st.integers(0, 3)),
         desktop_grace_us=draw(st.integers(1, 40)),
         offer_without_desktop=draw(st.booleans()),
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from acd.interactions import Interaction
-from acd.model import AgentProfile, QueueRules, Stage
-from acd.presence import Agent
+from acd.model import QueueRules, Stage
 from acd.queues import Queue
 from acd.ranking import rank_key
 
@@ -64,17 +63,3 @@ def test_the_first_in_line_whom_these_skills_serve() -> None:
 
 def test_the_oldest_is_who_asked_first_whatever_the_priority() -> None:
     assert filed(waiting("i1", 4, priority=5), waiting("i2", 2)).totals().oldest_asked_at == 2
-
-
-def test_the_longest_idle_agent_who_has_the_skill() -> None:
-    agents = {
-        name: Agent(AgentProfile(name), idle, 0, skills=skills)
-        for name, idle, skills in (("amy", 1, {}), ("ben", 2, {"vpn": 3}), ("cid", 3, {"vpn": 9}))
-    }
-    queue = filed()
-    for name, agent in agents.items():
-        queue.ready.add((agent.idle_since, name))
-    assert queue.best_agent((), agents) is agents["amy"]
-    assert queue.best_agent((("vpn", 3),), agents) is agents["ben"]
-    assert queue.best_agent((("vpn", 4),), agents) is agents["cid"]
-    assert queue.best_agent((("french", 1),), agents) is None

@@ -19,7 +19,7 @@ from acd.events import (
     RoutingResumed,
     TalkEnded,
 )
-from acd.model import AgentState, Requirement, Stage
+from acd.model import AgentState, Requirement, Stage, Strategy
 from acd.snapshot import (
     AgentView,
     QueueView,
@@ -63,6 +63,21 @@ def test_a_restored_engine_goes_on_as_the_first() -> None:
         assert desk.do(event, after=9) == other.do(event, after=9)
     assert dump(desk.engine) == dump(other.engine)
     assert desk.engine.next_due() == other.engine.next_due()
+
+
+def test_a_state_from_before_shifts_were_kept_is_still_read() -> None:
+    """What came later gets its defaults; a shift that was not kept begins with the tile that is open."""
+    data = stored(busy_desk())
+    for agent in data["agents"]:
+        for name in ("signed_in_at", "handled", "busy_us", "offered_at"):
+            del agent[name]
+        del agent["profile"]["weight"]
+    for queue in data["configuration"]["queues"]:
+        del queue["strategy"]
+    floor = restore(data).floor
+    maria = floor.agents["maria"]
+    assert (maria.handled, maria.busy_us, maria.offered_at, maria.signed_in_at) == (0, 0, 0, maria.tile_at)
+    assert floor.queues["billing"].rules.strategy is Strategy.LONGEST_IDLE
 
 
 def change(path: str, value: Any) -> Callable[[Any], None]:

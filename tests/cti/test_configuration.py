@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from acd.engine import Engine
-from acd.model import AgentProfile, QueueRules, Requirement
+from acd.model import AgentProfile, QueueRules, Requirement, Strategy
 from cti.configuration import ConfigurationMismatchError, engine_configuration, phone_settings, trunks
 from cti.provisioning import PhoneKind, Transport
 from tests.fakes.site import small_site
@@ -21,7 +21,7 @@ QUEUES = """billing:
   short_abandon: 2s
   priority: 3
   skills: { billing: 4 }
-tech: { title: Tech }
+tech: { title: Tech, strategy: round_robin }
 """
 TRUNKS = """carrier:
   host: sip.example.com
@@ -49,6 +49,7 @@ def test_queues_become_rules_in_microseconds(tmp_path: Path) -> None:
         "billing", "Billing questions", 12_000_000, 500_000, 2_000_000, 3, (Requirement("billing", 4),)
     )
     assert (found.seed, found.desktop_grace_us, found.offer_without_desktop) == (7, 60_000_000, False)
+    assert [each.strategy for each in found.queues] == [Strategy.LONGEST_IDLE, Strategy.ROUND_ROBIN]
     Engine(found, 0)
 
 
