@@ -136,7 +136,8 @@ def provision(
             NodeSettings(
                 node=node, bind=bind, sip_port=sip_port, http_port=http_port, ami_port=ami_port,
                 agi_port=settings.agi_port, agi_host=settings.agi_host, rtp_first=rtp_first, rtp_last=rtp_last,
-                country=site.settings.country,
+                country=site.settings.country, deadman_s=settings.limits.dead_man_s,
+                silent_s=settings.limits.dead_man_s - settings.limits.dead_man_renew_s,
             ),
             folder,
         )  # fmt: skip
@@ -155,6 +156,49 @@ def doctor() -> None:
     for finding in findings:
         print(f"{finding.level:<7} {finding.what}" + (f"\n        → {finding.advice}" if finding.advice else ""))
     if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def why(
+    id: Annotated[str, typer.Argument(help="an offer (interaction/number), or an interaction", show_default=False)],
+    journal: Annotated[Path | None, typer.Option(help="a journal's folder; else the server's own")] = None,
+) -> None:
+    """Say why an interaction was offered to this agent and to nobody else, or why it waits. Only reads files."""
+    from acd.why import tell
+    from cti.replay import explain, local_zone
+
+    try:
+        answer = explain(journal or _settings().journal_dir, id)
+    except CtiError as error:
+        _fail(error)
+        return
+    for damage in answer.damage:
+        print(f"not read: {damage}", file=sys.stderr)
+    print("\n".join(tell(answer.why, local_zone(answer.why.at))))
+    print(f"(journal position {answer.position}, {answer.segment.name}:{answer.line})")
+
+
+@app.command()
+def replay(
+    journal: Annotated[
+        Path | None, typer.Argument(help="a journal's folder or one segment; else the server's own")
+    ] = None,
+) -> None:
+    """Replay a journal twice and name the first difference, if any; exit status 1 then, or when a part is damaged."""
+    from cti.replay import replay_journal
+
+    try:
+        again = replay_journal(journal or _settings().journal_dir)
+    except CtiError as error:
+        _fail(error)
+        return
+    for damage in again.damage:
+        print(f"not read: {damage}", file=sys.stderr)
+    print(f"{again.segments} segments, {again.events} events, {again.commands} commands: sha256 {again.digest}")
+    if again.difference is not None:
+        print(f"first difference: {again.difference}", file=sys.stderr)
+    if again.difference is not None or again.damage:
         raise typer.Exit(1)
 
 
@@ -199,6 +243,22 @@ def people_password(username: str) -> None:
         async with with_store(_settings()) as (_, people, _plan):
             await people.set_password(username, password)
         print(f"password of {username} set; earlier sessions are ended")
+
+    _run(work)
+
+
+@people_app.command("phone")
+def people_phone(username: str) -> None:
+    """Print what a person's phone needs to sign on: user and password. Whoever knows them can take their calls."""
+    from cti.main import with_store
+    from screenpop.errors import NotFoundError
+
+    async def work() -> None:
+        async with with_store(_settings()) as (_, people, _plan):
+            phones = await people.phones()
+        if username not in phones:
+            raise NotFoundError(f"{username}: expected a person with an extension")
+        print(f"user {phones[username].extension}\npassword {phones[username].secret}")
 
     _run(work)
 

@@ -222,6 +222,19 @@ def test_a_password_that_cannot_be_set(begun: Run, username: str, password: str,
     assert says in result.stderr
 
 
+def test_a_phone_is_told_what_it_needs_to_sign_on(begun: Run) -> None:
+    begun("people", "add", "zoe", "Zoe", "--extension", "1050")
+    result = begun("people", "phone", "zoe")
+    user, password = result.output.splitlines()
+    assert (result.exit_code, user) == (0, "user 1050")
+    assert len(password.removeprefix("password ")) >= 16
+    assert begun("people", "phone", "zoe").output == result.output, "it stays as it is"
+    for nobody in ("nobody", "ada"):
+        refused = begun("people", "phone", nobody)
+        assert refused.exit_code == 1
+        assert f"{nobody}: expected a person with an extension" in refused.stderr
+
+
 # --- Asterisk ---------------------------------------------------------------------------------------------------
 
 
@@ -238,6 +251,15 @@ def test_provision_writes_asterisks_configuration_and_the_secret_that_the_settin
     assert f"secret = {secret}" in manager.read_text()
     assert stat.S_IMODE((tmp_path / "data" / "ami.secret").stat().st_mode) == 0o600
     assert secret not in result.output
+
+
+def test_provision_gives_the_dialplan_the_dead_mans_switch_of_the_settings(begun: Run, tmp_path: Path) -> None:
+    with (tmp_path / "callyard.yaml").open("a") as file:
+        file.write("limits: { dead_man_s: 90, dead_man_renew_s: 30 }\n")
+    assert begun("provision", "asterisk").exit_code == 0
+    dialplan = (tmp_path / "asterisk" / "etc" / "extensions.conf").read_text()
+    assert "CALLYARD_DEADMAN = 90\n" in dialplan
+    assert "CALLYARD_SILENT = 60\n" in dialplan
 
 
 def test_provision_of_a_wrong_name_writes_nothing(begun: Run, tmp_path: Path) -> None:
