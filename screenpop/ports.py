@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from acd.snapshot import Board
-
 from acd.events import Event
+from acd.snapshot import Board
 
 
 class Desk(Protocol):

@@ -33,7 +33,7 @@ async def _sign_in(page: Page, address: str, username: str, password: str) -> No
 
 async def _marked_at_ns(page: Page, offer_id: str) -> int:
     """When the page itself marked the pop as shown, on this machine's wall clock."""
-    at_ms = await page.evaluate(
+    at_ms: float = await page.evaluate(
         "id => performance.timeOrigin + performance.getEntriesByName(`shown:${id}`)[0].startTime", offer_id
     )
     return round(at_ms * 1_000_000)
