@@ -70,14 +70,14 @@ def _best_skill_first(agent: Agent, interaction: Interaction, _: int, __: int) -
 def _rules() -> tuple[Rule, ...]:
     idle, by_idle = "idle_since", ranking.longest_idle
     return (
-        Rule(Strategy.LONGEST_IDLE, (idle,), "less_idle", by_idle),
-        Rule(Strategy.FEWEST_HANDLED, ("handled", idle), "more_handled", ranking.fewest_handled),
-        Rule(Strategy.LEAST_OCCUPIED, ("occupied_millionths", idle), "more_occupied", by_idle, _least_occupied),
-        Rule(Strategy.ROUND_ROBIN, ("last_offered_at", "place"), "later_turn", ranking.round_robin),
-        Rule(Strategy.LINEAR, ("place",), "later_in_list", ranking.linear),
-        Rule(Strategy.RANDOM, ("draw",), "drawn_later", by_idle, _random),
-        Rule(Strategy.WEIGHTED_RANDOM, ("draw",), "drawn_later", by_idle, _weighted_random),
-        Rule(Strategy.BEST_SKILL_FIRST, ("-skill_levels", idle), "less_skilled", by_idle, _best_skill_first),
+        Rule(Strategy.LONGEST_IDLE.value, (idle,), "less_idle", by_idle),
+        Rule(Strategy.FEWEST_HANDLED.value, ("handled", idle), "more_handled", ranking.fewest_handled),
+        Rule(Strategy.LEAST_OCCUPIED.value, ("occupied_millionths", idle), "more_occupied", by_idle, _least_occupied),
+        Rule(Strategy.ROUND_ROBIN.value, ("last_offered_at", "place"), "later_turn", ranking.round_robin),
+        Rule(Strategy.LINEAR.value, ("place",), "later_in_list", ranking.linear),
+        Rule(Strategy.RANDOM.value, ("draw",), "drawn_later", by_idle, _random),
+        Rule(Strategy.WEIGHTED_RANDOM.value, ("draw",), "drawn_later", by_idle, _weighted_random),
+        Rule(Strategy.BEST_SKILL_FIRST.value, ("-skill_levels", idle), "less_skilled", by_idle, _best_skill_first),
     )
 
 

@@ -17,6 +17,7 @@ from acd.events import (
 )
 from acd.model import AgentProfile, Configuration, Presence, QueueRules, Reason, Requirement, Strategy
 from acd.selection import ranked
+from acd.snapshot import dump, restore
 from acd.strategies import RULES
 from tests.acd.desk import SECOND, Desk, only
 
@@ -143,3 +144,12 @@ def test_a_rule_gives_any_agent_the_key_that_decides(strategy: Strategy) -> None
     desk.call("i1", "tech")
     keys = [rule.key(floor.agents[each.id], floor.interactions["i1"], floor.now, 4) for each in AGENTS]
     assert sorted(keys) == sorted(ranked(floor, floor.interactions["i1"]))
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_state_with_an_offer_is_plain_text_and_comes_back(strategy: Strategy) -> None:
+    desk = desk_with(strategy)
+    desk.call("i1", "tech")
+    stored = dump(desk.engine)
+    assert type(stored["interactions"][0]["reason"]["rule"]) is str
+    assert dump(restore(stored)) == stored
