@@ -10,8 +10,9 @@ are found stand together, since each kind of obstacle is all three: hence more t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from acd.commands import OfferInteraction
@@ -23,8 +24,7 @@ from acd.interactions import Interaction
 from acd.matching import Needs
 from acd.model import AssignmentState, Desktop, Phone, Presence, Stage
 from acd.presence import Agent
-from acd.ranking import agent_key
-from acd.snapshot import dump, restore
+from acd.ranking import AgentKey
 
 Key = tuple[tuple[str, int | str], ...]
 """A ranking key as (label, value) pairs in ranking order, as in `acd.model.Reason`."""
@@ -68,9 +68,16 @@ class Teller:
         return f" since {self.time(at)}" if at else ""
 
     def value(self, label: str, value: int | str) -> str:
-        """One part of a key; labels that end in `_since` or `_at` are instants."""
-        told = self.time(value) if isinstance(value, int) and label.endswith(("_since", "_at")) else str(value)
-        return f"{label.replace('_', ' ')} {told}"
+        """One part of a key, by its label: instants end in `_since` or `_at` (0: never), shares in `_millionths`."""
+        if isinstance(value, int) and label.endswith(("_since", "_at")):
+            return self.time(value) if value else "never"
+        if isinstance(value, int) and label.endswith("_millionths"):
+            return f"{value / 10_000:.4f} %"
+        return str(value)
+
+    def part(self, label: str, value: int | str) -> str:
+        """The same with its label."""
+        return f"{label.removesuffix('_millionths').replace('_', ' ')} {self.value(label, value)}"
 
 
 # --- what stands in somebody's way -----------------------------------------------------------------------
@@ -160,10 +167,8 @@ class RankedLower:
     chosen: int | str
 
     def tell(self, teller: Teller) -> str:
-        return f"could, but ranks lower: {teller.value(self.label, self.own)}, the chosen one's {self._other(teller)}"
-
-    def _other(self, teller: Teller) -> str:
-        return teller.value(self.label, self.chosen).removeprefix(self.label.replace("_", " ") + " ")
+        own, chosen = teller.part(self.label, self.own), teller.value(self.label, self.chosen)
+        return f"could, but ranks lower: {own}, the chosen one's {chosen}"
 
 
 Obstacle = NotServing | Holding | NotReady | PhoneNotFree | DesktopMissing | SkillMissing | RankedLower
@@ -241,7 +246,8 @@ def explain_offer(engine_before: Engine, event: Event, now: int, offer_id: str) 
 
     Raises NothingToExplainError when the event does not make the offer.
     """
-    engine = restore(dump(engine_before))
+    engine = deepcopy(engine_before)
+    offered_before = {agent.id: agent.offered_at for agent in engine.floor.agents.values()}
     made = [each for each in engine.handle(event, now) if isinstance(each, OfferInteraction)]
     ids = [each.offer_id for each in made]
     if offer_id not in ids:
@@ -257,7 +263,7 @@ def explain_offer(engine_before: Engine, event: Event, now: int, offer_id: str) 
         queue=offer.queue,
         at=now,
         needs=interaction.needs,
-        agents=_candidates(floor, interaction, made[at:]),
+        agents=_candidates(floor, interaction, made[at:], offered_before),
         offer_id=offer_id,
         agent_id=offer.agent_id,
         rule=offer.reason.rule,
@@ -277,7 +283,7 @@ def explain_waiting(engine: Engine, interaction_id: str) -> Why:
         queue=interaction.queue,
         at=floor.now,
         needs=interaction.needs,
-        agents=_candidates(floor, interaction, ()),
+        agents=_candidates(floor, interaction, (), {}),
         waiting=_waiting(floor, interaction),
     )
 
@@ -285,31 +291,32 @@ def explain_waiting(engine: Engine, interaction_id: str) -> Why:
 # --- agents ----------------------------------------------------------------------------------------------
 
 
-def _candidates(floor: Floor, interaction: Interaction, not_yet: Sequence[OfferInteraction]) -> tuple[Candidate, ...]:
-    """`not_yet`: the offer in question and later ones of the same event. Its agent comes first, then those who could
-    have taken the interaction, best first, then the others of the queue."""
-    keys = {each.agent_id: each.reason.key for each in not_yet}
-    chosen = not_yet[0].agent_id if not_yet else ""
+def _candidates(
+    floor: Floor, interaction: Interaction, not_yet: Sequence[OfferInteraction], offered_before: Mapping[str, int]
+) -> tuple[Candidate, ...]:
+    """`not_yet`: the offer in question and later ones of the same event; `offered_before`: when agents had been
+    offered something last before that event. The chosen agent comes first, then those who could have taken the
+    interaction, best first, then the others of the queue."""
     offers = {each.offer_id for each in not_yet}
+    chosen = not_yet[0].agent_id if not_yet else ""
+    best = not_yet[0].reason.key if not_yet else ()
+    rule, seed = floor.queues[interaction.queue].rule, floor.configuration.seed
     found = []
     for agent in floor.agents.values():
         serves = interaction.queue in agent.profile.queues
         if serves or agent.presence is not Presence.LOGGED_OUT or agent.assignments:
             obstacles = _obstacles(floor, agent, interaction, offers)
             key: Key = ()
+            place: AgentKey = ()
             if not obstacles:
-                key = keys.get(agent.id) or _key(agent)
+                then = replace(agent, offered_at=offered_before.get(agent.id, agent.offered_at))
+                place = rule.key(then, interaction, floor.now, seed)
+                key = rule.labelled(place)
                 if chosen and agent.id != chosen:
-                    obstacles = (_ranked_lower(key, keys[chosen]),)
-            place = (agent.id != chosen, not key, tuple(value for _, value in key), not serves)
-            found.append((place, Candidate(agent.id, agent.profile.name, agent.id == chosen, key, obstacles)))
+                    obstacles = (_ranked_lower(key, best),)
+            candidate = Candidate(agent.id, agent.profile.name, agent.id == chosen, key, obstacles)
+            found.append(((agent.id != chosen, not key, place, not serves), candidate))
     return tuple(candidate for _, candidate in sorted(found, key=lambda each: each[0]))
-
-
-def _key(agent: Agent) -> Key:
-    """The place of an agent who could, under the rule that the engine ranks by; labelled as in an offer's Reason."""
-    idle_since, agent_id = agent_key(agent.idle_since, agent.id)
-    return (("idle_since", idle_since), ("agent_id", agent_id))
 
 
 def _ranked_lower(key: Key, chosen: Key) -> RankedLower:
@@ -438,7 +445,7 @@ def _tell_before(why: Why, waiting: Waiting, before: Before, teller: Teller) -> 
 def _tell_candidate(why: Why, candidate: Candidate, teller: Teller) -> str:
     if candidate.obstacles:
         return "; ".join(each.tell(teller) for each in candidate.obstacles)
-    told = ", ".join(teller.value(label, value) for label, value in candidate.key[:-1])
+    told = ", ".join(teller.part(label, value) for label, value in candidate.key[:-1])
     if candidate.is_chosen:
         return f"chosen: {told}"
     return f"could take them: {told}"

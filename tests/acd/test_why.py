@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 import pytest
@@ -35,6 +37,7 @@ from acd.model import (
     QueueRules,
     Requirement,
     Stage,
+    Strategy,
 )
 from acd.snapshot import agent_view, board, dump, interaction_view, restore
 from acd.why import (
@@ -70,7 +73,7 @@ class Watched(Desk):
     last: Event
 
     def do(self, event: Event, after: float = 1) -> tuple[Command, ...]:
-        self.before, self.last = restore(dump(self.engine)), event
+        self.before, self.last = deepcopy(self.engine), event
         return super().do(event, after)
 
     def why(self, offer_id: str) -> Why:
@@ -280,6 +283,43 @@ def test_without_a_desktop_where_the_site_does_not_ask_for_one() -> None:
     desk.do(OfferAccepted("i1/1"))
 
 
+@pytest.mark.parametrize(
+    ("strategy", "chosen", "other"),
+    [
+        (Strategy.FEWEST_HANDLED, "Ben: handled 0, idle since 00:16:46.000", "handled 1, {}0"),
+        (Strategy.LEAST_OCCUPIED, "Ben: occupied 0.0000 %, idle since 00:16:46.000", "occupied 11.1111 %, {}0.0000 %"),
+        (Strategy.ROUND_ROBIN, "Ben: last offered at never, place 1", "last offered at 00:16:48.000, {}never"),
+        (Strategy.LINEAR, "Amy: place 0", "place 1, {}0"),
+        (Strategy.BEST_SKILL_FIRST, "Amy: skill levels 7, idle since 00:16:50.000", "skill levels 5, {}7"),
+    ],
+)  # fmt: skip
+def test_each_strategy_is_told_by_its_own_key(strategy: Strategy, chosen: str, other: str) -> None:
+    queue = replace(BILLING, strategy=strategy, wrap_up_us=0)
+    desk = Watched(site(person("amy", vpn=7), person("ben", vpn=5), queues=(queue,)))
+    desk.sign_in("amy", "ben")
+    desk.do(InteractionArrived("i1"))
+    made = only(OfferInteraction, desk.do(InteractionQueued("i1", "billing", requirements=(Requirement("vpn", 6),))))
+    desk.do(OfferAccepted(made.offer_id))
+    desk.do(TalkEnded("i1", "amy"))
+    desk.do(InteractionArrived("i2"))
+    desk.do(InteractionQueued("i2", "billing", requirements=(Requirement("vpn", 2),)))
+    said = desk.said("i2/1")
+    name, _, key = chosen.partition(": ")
+    assert said[2] == f"{name} ({name.lower()}): chosen: {key}"
+    assert said[3].endswith("could, but ranks lower: " + other.format("the chosen one's "))
+
+
+def test_two_who_are_offered_at_once_are_told_by_the_turn_they_had_before() -> None:
+    queue = replace(BILLING, strategy=Strategy.ROUND_ROBIN)
+    desk = Watched(site(person("amy"), person("ben"), queues=(queue,)))
+    desk.do(RoutingPaused("starting"))
+    desk.sign_in("amy", "ben")
+    desk.call("i1")
+    desk.call("i2")
+    desk.do(RoutingResumed())
+    assert desk.said("i1/1")[-1] == "Ben (ben): could, but ranks lower: place 1, the chosen one's 0"
+
+
 class Explained(test_properties.Floor):
     """Everything that the engine's properties try, with each offer and each waiting caller explained."""
 
@@ -304,7 +344,10 @@ class Explained(test_properties.Floor):
         assert (chosen.key, why.rule) == (offer.reason.key, offer.reason.rule)
         assert not [each for each in others if each.is_chosen or not each.obstacles]
         could = [each for each in others if each.could]
-        ranks = [tuple(value for _, value in each.key) for each in (chosen, *could)]
+        ranks = [
+            tuple(-int(value) if label == "skill_levels" else value for label, value in each.key)
+            for each in (chosen, *could)
+        ]
         assert ranks == sorted(ranks), "somebody who could is better ranked"
         assert (could[0].agent_id if could else None) == offer.reason.runner_up
         assert (could[0].key if could else ()) == offer.reason.runner_up_key
