@@ -72,15 +72,23 @@ def read_segment(path: Path) -> Segment:
     lines = whole.split(b"\n") if newline else []
     if not lines:
         raise JournalError(f"{path}:1: expected a segment's opening line, got {len(data)} bytes without a line end")
-    head = _parse(path, 1, lines[0])
-    if head.get("journal") != 1:
-        raise JournalError(f"{path}:1: expected journal format 1, got {head.get('journal')!r}")
-    entries = tuple(_entry(path, number, line) for number, line in enumerate(lines[1:], start=2))
+    head = parse_opening(path, lines[0])
+    entries = tuple(parse_entry(path, number, line) for number, line in enumerate(lines[1:], start=2))
     for number, entry in enumerate(entries, start=2):
         expected = head["n"] + number - 1
         if entry.position != expected:
             raise JournalError(f"{path}:{number}: expected position {expected}, got {entry.position}")
     return Segment(path, head["n"], head["t"], head["state"], entries, len(torn))
+
+
+def parse_opening(path: Path, line: bytes) -> dict[str, Any]:
+    """A segment's first line: `n` (position), `t` (now), `state`. Raises `JournalError` for another format."""
+    head = _parse(path, 1, line)
+    if head.get("journal") != 1:
+        raise JournalError(f"{path}:1: expected journal format 1, got {head.get('journal')!r}")
+    if not isinstance(head.get("n"), int) or not isinstance(head.get("state"), dict):
+        raise JournalError(f"{path}:1: expected a position n and a state, got {sorted(head)}")
+    return head
 
 
 def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -93,7 +101,8 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return value
 
 
-def _entry(path: Path, number: int, line: bytes) -> Entry:
+def parse_entry(path: Path, number: int, line: bytes) -> Entry:
+    """One of the further lines. Raises `JournalError` that names file and line."""
     value = _parse(path, number, line)
     try:
         return Entry(int(value["n"]), int(value["t"]), decode_event(value["e"]))
