@@ -11,21 +11,23 @@ import argparse
 import asyncio
 import getpass
 import json
+import os
 import random
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lab.caller import Caller, CallRecord, Identity, Press, StayOn, Step, Wait
 from lab.desktop import Habits
-from lab.paths import home
+from lab.paths import home, repository
 from lab.phone import Behaviour, PhoneCall
 from lab.world import World, open_world
 
@@ -34,6 +36,7 @@ UNLISTED = "+498999998999"
 AGENTS = ("maria", "ben", "wei", "olga", "tom", "aisha")
 VISITOR = "visitor"
 DRAIN_S = 45.0
+WHY_LINES = 10
 LEAST = {"offered": 40, "answered": 25, "abandoned": 3, "expired": 1}
 
 
@@ -201,9 +204,32 @@ class Demo:
         record = await caller.call(part.dialled, part.script, patience_s=part.patience_s)
         self._ledger.calls.append((part, record))
 
+    async def ask_why(self) -> None:
+        """Ask the running server's journal about one offer: the last for which there was a choice."""
+        offers = list(self._ledger.pops)
+        chosen = [offer for offer in offers if (self._ledger.pops[offer]["reason"] or {}).get("runner_up")]
+        if not offers:
+            return
+        offer = (chosen or offers)[-1]
+        lines = await asyncio.to_thread(_callyard, self._world.environment, "why", offer)
+        self._say(f"— callyard why {offer}")
+        for line in lines[:WHY_LINES]:
+            self._say(f"  {line}")
+        if len(lines) > WHY_LINES:
+            self._say(f"  … and {len(lines) - WHY_LINES} lines more")
+
     async def sum_up(self) -> dict[str, Any]:
         late = (await self._world.health()).get("pop_late")
         return self._ledger.sum_up(late if isinstance(late, int) else -1)
+
+
+def _callyard(environment: Mapping[str, str], *words: str) -> list[str]:
+    """What the command says, its errors too."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cti.cli", *words], env={**os.environ, **environment}, cwd=repository(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    return done.stdout.splitlines()
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
@@ -243,6 +269,7 @@ async def _run(seconds: float, folder: Path) -> int:
         _welcome(world, say)
         await demo.play(stop)
         summary = await demo.sum_up()
+        await demo.ask_why()
         say("— stopping")
     print(json.dumps(summary, ensure_ascii=False), flush=True)
     if not seconds or stop.is_set():
