@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 #: A loop that has not turned for this long was stopped (SIGSTOP, a suspended machine): what it believes is old.
 STALL_US = 5_000_000
+#: So long deadlines wait, at most, for the world to be read after a gap.
+MOST_HOLD_US = 10_000_000
 _FACTS = get_args(Fact)
 
 
@@ -70,6 +72,7 @@ class Dispatcher:
         self._waiting: deque[Event] = deque()
         self._busy = False
         self._has_missed = False
+        self._held_until = 0
         self._wake = asyncio.Event()
         self._last_turn = clock.now()
         self._offers: dict[str, OfferInteraction] = {}
@@ -121,6 +124,9 @@ class Dispatcher:
         acted on because it cannot be written."""
         self._note_stall()
         self._waiting.append(event)
+        self._decide_all()
+
+    def _decide_all(self) -> None:
         if self._busy:
             return
         self._busy = True
@@ -144,6 +150,7 @@ class Dispatcher:
             # First of all, before any event that has piled up meanwhile is believed: no offers on old knowledge.
             self.tally.stalls += 1
             log.warning("dispatcher.stalled", journal_missed=not stalled)
+            self.hold_deadlines()
             self._waiting.appendleft(RoutingPaused("stalled"))
             self.on_stall()
 
@@ -198,7 +205,7 @@ class Dispatcher:
                 await asyncio.sleep(heartbeat_s)
 
     async def _wait_until_due(self, heartbeat_s: float) -> None:
-        due = self._engine.next_due()
+        due = self._next_due()
         wait_s = heartbeat_s if due is None else min(heartbeat_s, max(0.0, (due - self._clock.now()) / 1e6))
         self._wake.clear()
         try:
@@ -206,12 +213,25 @@ class Dispatcher:
                 await self._wake.wait()
         except TimeoutError:
             pass
-        due = self._engine.next_due()
+        self._note_turn()  # before anything counts as due: this wait may have been a stop
+        due = self._next_due()
         if due is not None and due <= self._clock.now():
             self.submit(ClockReached())
 
+    def _next_due(self) -> int | None:
+        due = self._engine.next_due()
+        return None if due is None else max(due, self._held_until)
+
     def _note_turn(self) -> None:
-        now = self._clock.now()
-        if now - self._last_turn > self._stall_us:
-            self.submit(ClockReached())
-        self._last_turn = now
+        self._note_stall()
+        self._decide_all()
+
+    def hold_deadlines(self) -> None:
+        """After a gap: what is due now may have happened in time. Deadlines wait until the world has been read, at
+        most `MOST_HOLD_US`: a talk that began meanwhile must not be cut as a phone that nobody answered."""
+        self._held_until = self._clock.now() + MOST_HOLD_US
+
+    def release_deadlines(self) -> None:
+        """The world has been read: what is due is due."""
+        self._held_until = 0
+        self._wake.set()

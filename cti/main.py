@@ -146,6 +146,7 @@ class Server:
             stall_us=round(self.settings.limits.paused_s * 1_000_000),
         )
         self.dispatcher.restore_offers(offers)
+        self.dispatcher.hold_deadlines()
         self.dispatcher.submit(RoutingPaused("starting"))
         if engine.configuration != self._configuration:
             self.dispatcher.submit(ConfigurationChanged(self._configuration))

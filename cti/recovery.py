@@ -85,6 +85,7 @@ class Recovery:
             try:
                 for node in self._exchange.nodes.values():
                     await self._read(node)
+                self._dispatcher.release_deadlines()
                 self.world_known.set()
                 for node in self._exchange.nodes.values():
                     await self._import_gap(node)

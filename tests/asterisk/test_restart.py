@@ -4,7 +4,9 @@ Whoever calls or talks must not notice; whoever waits keeps their place; nobody 
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -36,7 +38,9 @@ KEEPS_WRAP_UP = Habits(wrap_up_s=None, back_after_s=None, starts_ready=False)
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("restart")
     site = copy_site(folder, ring=f"{RING_S}s", wrap_up="30s")
-    async with open_stage(folder / "world", site, people_with_phones=("maria", "wei", "olga")) as stage:
+    async with open_stage(
+        folder / "world", site, people_with_phones=("maria", "wei", "olga"), node_changes={"away_ungreeted_s": 4}
+    ) as stage:
         yield stage
 
 
@@ -252,3 +256,66 @@ async def test_killed_again_while_it_starts_it_still_loses_nobody(stage: Stage) 
         await stage.talking(call)
         await call.hang_up()
         assert await stage.outcome(interaction_id) == "served"
+
+
+async def test_who_waits_hears_music_all_the_while(stage: Stage) -> None:
+    call, _ = await stage.queued()
+    ears = Ears(call)
+    await eventually("music", lambda: ears.loud > 50)
+    heard = ears.loud
+    await stage.restart()
+    await eventually("music after it", lambda: ears.loud > heard + 100)
+    assert ears.longest_silence_s < 1.0
+
+
+async def test_who_comes_back_without_a_desktop_is_offered_nothing(stage: Stage) -> None:
+    await stage.at_work("olga", "wei")
+    await stage.world.kill_server()
+    call = await stage.dial(STRAIGHT, stage.new_number())
+    await stage.unseat("olga")
+    await stage.world.start_server()
+    ringing = await stage.rings("wei")
+    await stage.talking(call)
+    assert [each.extension for each in stage.rung(ringing.offer.rpartition("/")[0])] == ["1003"]
+    await stage.seat("olga")
+
+
+async def test_who_leaves_a_number_with_the_fail_safe_stands_in_the_table_once(stage: Stage) -> None:
+    await stage.world.kill_server()
+    caller = stage.new_number()
+    call = await stage.dial(STRAIGHT, caller)
+    async with asyncio.timeout(45):
+        while not call.ended.is_set():  # "press 1 for a call back", "press 1 for this number"
+            if call.answered.is_set():
+                await call.media.press("1")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.5):
+                    await call.ended.wait()
+    await stage.world.start_server()
+    row = await stage.row("the interaction", "SELECT * FROM interaction WHERE caller = ? AND outcome != ''", caller)
+    assert (row["outcome"], row["arrived_in_gap"], row["detail"]) == ("voicemail", 1, f"call back {caller}")
+    await stage.restart()
+    assert len(stage.rows("SELECT id FROM interaction WHERE caller = ?", caller)) == 1
+
+
+async def test_a_short_stop_is_a_gap_like_others(stage: Stage) -> None:
+    """SIGSTOP for 7 s, sooner than the dead man's switch, and longer than a phone may ring: an answer and a hang-up
+    meanwhile are learnt of afterwards."""
+    await stage.at_work("olga", behaviour=Behaviour(answer_after_s=2.0, talk_s=None))
+    call, interaction_id = await stage.queued()
+    ringing = await stage.rings("olga")
+    waiting, waiting_id = await stage.queued()
+    leaving, leaving_id = await stage.queued()
+    stage.world.signal_server(signal.SIGSTOP)
+    assert ringing.answer_ns is None, "stopped too late for this test"
+    await stage.talking(call)
+    await leaving.hang_up()
+    await asyncio.sleep(5)
+    stage.world.signal_server(signal.SIGCONT)
+    await stage.becomes("olga", "talking")
+    assert await stage.outcome(leaving_id) == "abandoned_in_queue"
+    await stage.at_work("wei")
+    await stage.talking(waiting)
+    assert [each.extension for each in stage.rung(waiting_id)] == ["1003"]
+    assert await stage.offers(interaction_id, 1) == [("olga", "accepted")]
+    assert not call.ended.is_set()

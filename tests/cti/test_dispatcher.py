@@ -220,6 +220,7 @@ async def test_what_is_due_happens_when_the_clock_reaches_it(office: Office) -> 
             expired.set()
 
     office.dispatcher.watch(watch)
+    office.dispatcher.on_stall = office.dispatcher.release_deadlines  # the fake clock's jumps count as stops
     office.sign_in("maria")
     office.call("c1")
     [offer] = office.dispatcher.open_offers()
@@ -264,7 +265,29 @@ def _ends_wrap_up(commands: Sequence[Command]) -> bool:
     )
 
 
+async def test_after_a_stop_nothing_is_due_until_the_world_has_been_read(office: Office) -> None:
+    office.sign_in("maria")
+    office.call("c1")
+    [offer] = office.dispatcher.open_offers()
+    time = await keeping_time(office)
+    stopped = asyncio.Event()
+    office.dispatcher.on_stall = stopped.set
+    office.clock.advance(offer.expires_at - office.clock.now())
+    office.dispatcher.submit(PhoneChanged("maria", Phone.BUSY))
+    await until(stopped)
+    await settle()
+    assert office.dispatcher.is_open(offer.offer_id), "a phone that may have been answered meanwhile"
+    expired = asyncio.Event()
+    office.dispatcher.watch(lambda commands, now: expired.set())
+    office.dispatcher.release_deadlines()
+    await until(expired)
+    assert not office.dispatcher.is_open(offer.offer_id)
+    time.cancel()
+    await asyncio.gather(time, return_exceptions=True)
+
+
 async def test_time_goes_on_after_a_journal_failure(office: Office) -> None:
+    office.dispatcher.on_stall = office.dispatcher.release_deadlines  # as above
     office.sign_in("maria")
     office.call("c1")
     [offer] = office.dispatcher.open_offers()
