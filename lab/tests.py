@@ -16,7 +16,11 @@ PARTS = (
     ),
     (
         "everything else, with a real Asterisk, a real browser and a real PostgreSQL",
-        [sys.executable, "-m", "pytest", "-q", "tests", "--ignore=tests/acd", "--ignore=tests/ivr", "--durations=15"],
+        [
+            sys.executable, "-m", "pytest", "-q", "tests", "--ignore=tests/acd", "--ignore=tests/ivr", "--durations=15",
+            # Most of their time these tests wait for callers and time limits, not for a processor.
+            "-n", "3", "--dist", "loadfile",
+        ],
     ),
 )  # fmt: skip
 
