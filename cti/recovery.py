@@ -162,7 +162,7 @@ class Recovery:
         callers_back = all(
             view.stage is Stage.TALKING
             or view.id not in alive
-            or self._exchange.session(view.id) is not None
+            or (view.attached and self._exchange.session(view.id) is not None)  # one that has only begun is not enough
             or self._is_ringing(view.id, view.agent_id)
             for view in board.interactions
         )

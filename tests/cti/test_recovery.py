@@ -204,6 +204,7 @@ async def test_nobody_is_offered_a_call_before_those_who_waited_longer_are_back(
     assert scene.board.office.every(OfferInteraction) == []
     assert not scene.resumed.is_set()
     scene.board.arrive("c")
+    assert not scene.recovery._is_settled(), "their session has begun, but they cannot be offered yet"
     scene.board.dispatcher.submit(InteractionAttached("c"))
     await scene.until_resumed()
     assert [offer.interaction_id for offer in scene.board.office.every(OfferInteraction)] == ["c"]
