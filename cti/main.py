@@ -35,6 +35,7 @@ from cti.failsafe import prepare_failsafe_sounds, write_failsafe
 from cti.fastagi import AgiLimits, AgiServer
 from cti.findings import Finding
 from cti.gaps import GapImport
+from cti.inquiry import JournalInquiry
 from cti.ivr_session import SessionPorts
 from cti.journal import Entry, Journal, Segment, replay
 from cti.logs import set_up_logs
@@ -256,7 +257,8 @@ class Server:
         self.agi_port = await agi.start(settings.agi_host, settings.agi_port)
         stack.push_async_callback(agi.stop, 0.5)
         desk = ServerDesk(self.dispatcher, self.recovery, self._nodes, self._records)
-        app = create_app(desk, self._directory, self._live, self._store, self._web_settings)
+        inquiry = JournalInquiry(settings.journal_dir)
+        app = create_app(desk, self._directory, self._live, self._store, self._web_settings, inquiry=inquiry)
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self.dispatcher.keep_time(), name="time"),

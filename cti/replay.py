@@ -35,6 +35,8 @@ MOST_LINE_BYTES = 256 << 20
 SNAPSHOT_EVERY = 2_000
 #: So often is `pause` called while events are replayed.
 PAUSE_EVERY = 64
+#: The same while lines are only looked through.
+PAUSE_READING_EVERY = 2_048
 
 Pause = Callable[[], None]
 
@@ -178,7 +180,7 @@ def explain(place: Path, wanted: str, pause: Pause = lambda: None) -> Answer:
     paths, damage, seen = _segments(place), [], False
     for path in reversed(paths):
         try:
-            if not _concerns(path, interaction_id):
+            if not _concerns(path, interaction_id, pause):
                 continue
             opening = opening_of(path)
             search = _Search(opening, interaction_id, wanted if slash else "", opening.engine())
@@ -204,10 +206,12 @@ def _not_found(wanted: str, place: Path, segments: int, seen: bool, damage: Sequ
     return "\n".join([f"{wanted}: not found in {place} ({segments} segments): {what}", *damage])
 
 
-def _concerns(path: Path, interaction_id: str) -> bool:
+def _concerns(path: Path, interaction_id: str, pause: Pause) -> bool:
     """Whether the interaction was open when the segment began, or an event in it names it."""
     quoted = orjson.dumps(interaction_id)
     for number, line in _lines(path):
+        if not number % PAUSE_READING_EVERY:
+            pause()
         if quoted in line:
             if number > 1:
                 return True

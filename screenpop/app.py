@@ -14,7 +14,7 @@ from screenpop.customers import CustomerDirectory
 from screenpop.db.store import Store
 from screenpop.live import Live
 from screenpop.people import People
-from screenpop.ports import Desk
+from screenpop.ports import Desk, Inquiry
 from screenpop.routes import customers, desktop, floor, health, interactions, session, statuses
 from screenpop.routes.borders import Borders
 from screenpop.routes.page import Page
@@ -30,8 +30,12 @@ def create_app(
     store: Store,
     settings: WebSettings,
     people: People | None = None,
+    inquiry: Inquiry | None = None,
 ) -> FastAPI:
-    """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's."""
+    """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's.
+
+    Without `inquiry` nobody can ask why.
+    """
     sessions = Sessions(store, people or People(store), desk.now, hours=settings.session_hours)
 
     wishes = Wishes(desk, live, directory, settings)
@@ -49,7 +53,7 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.services = Services(desk, directory, live, wishes, sessions, store, settings)
+    app.state.services = Services(desk, directory, live, wishes, sessions, store, settings, inquiry)
     app.add_middleware(Borders, settings=settings)
     statuses.install(app)
     app.include_router(_api(), prefix="/api")

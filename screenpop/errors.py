@@ -69,6 +69,12 @@ class NotYoursError(ScreenpopError):
     code = "not_yours"
 
 
+class BusyError(ScreenpopError):
+    """Too many ask for something that takes a while, or it took too long; ask again."""
+
+    code = "busy"
+
+
 class PasswordTooWeakError(ScreenpopError):
     """A password shorter or longer than the rule says."""
 

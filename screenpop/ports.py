@@ -6,6 +6,7 @@ from typing import Protocol
 
 from acd.events import Event
 from acd.snapshot import Board
+from acd.why import Why
 
 
 class Desk(Protocol):
@@ -25,4 +26,13 @@ class Desk(Protocol):
 
     def health(self) -> dict[str, object]:
         """`ready` (bool), `why_not` (list of words) and details of the links."""
+        ...
+
+
+class Inquiry(Protocol):
+    """Answers that take a while, because the journal is replayed for them; it is no part of the desk."""
+
+    async def why(self, wanted: str) -> Why | None:
+        """Why this offer (`<interaction>/<n>`) was made, or why this interaction waits or was offered last; None
+        when the journal does not know it. Raises TimeoutError when too many ask, or when it takes too long."""
         ...

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from acd.why import Why, tell
 from screenpop.db import history
-from screenpop.errors import NotFoundError
+from screenpop.errors import BusyError, ForbiddenError, NotFoundError
 from screenpop.model import PastInteraction, Value
 from screenpop.routes.services import SignedIn, WithServices
 from screenpop.text import storable
@@ -101,3 +103,81 @@ async def one(interaction_id: str, _session: SignedIn, services: WithServices) -
     if found is None:
         raise NotFoundError(f"interaction {interaction_id[:80]!r}: expected one that exists")
     return Interaction.model_validate(found)
+
+
+class Candidate(Value):
+    """An agent in the answer. `obstacles`: kinds, in words in `told`. `key`: of who could, as in an offer's reason."""
+
+    agent_id: str
+    name: str
+    chosen: bool
+    could: bool
+    key: tuple[tuple[str, int | str], ...]
+    obstacles: tuple[str, ...]
+    told: str
+
+
+class Explanation(Value):
+    """`told`: the whole answer in lines. `offer_id`, `agent_id`, `rule` are empty for who waits."""
+
+    interaction_id: str
+    queue: str
+    at: int
+    offer_id: str
+    agent_id: str
+    rule: str
+    agents: tuple[Candidate, ...]
+    told: tuple[str, ...]
+
+
+@router.get(
+    "/interactions/{interaction_id}/why",
+    summary="Why its last offer (or number `offer`) went where it went, or why it waits; for supervisors",
+)
+async def why(
+    interaction_id: str,
+    session: SignedIn,
+    services: WithServices,
+    offer: Annotated[int | None, Query(ge=1, le=9999)] = None,
+) -> Explanation:
+    if not session.person.sees_everything:
+        raise ForbiddenError(f"{session.person.username} may not ask why: expected a supervisor or admin")
+    wanted = storable(interaction_id) + (f"/{offer}" if offer is not None else "")
+    try:
+        found = await services.inquiry.why(wanted) if services.inquiry is not None else None
+    except TimeoutError:
+        raise BusyError("The journal is being read for others, or it takes too long; ask again.") from None
+    if found is None:
+        raise NotFoundError(f"{wanted[:80]!r}: expected an offer or a wait that the journal still holds")
+    return _explanation(found)
+
+
+def _explanation(found: Why) -> Explanation:
+    told = tell(found)
+    agents = tuple(
+        Candidate(
+            agent_id=each.agent_id,
+            name=each.name,
+            chosen=each.is_chosen,
+            could=each.could,
+            key=each.key,
+            obstacles=tuple(_kind(obstacle) for obstacle in each.obstacles),
+            told=line,
+        )
+        for each, line in zip(found.agents, told[len(told) - len(found.agents) :], strict=True)
+    )
+    return Explanation(
+        interaction_id=found.interaction_id,
+        queue=found.queue,
+        at=found.at,
+        offer_id=found.offer_id,
+        agent_id=found.agent_id,
+        rule=found.rule,
+        agents=agents,
+        told=tuple(told),
+    )
+
+
+def _kind(obstacle: object) -> str:
+    """`SkillMissing` → `skill_missing`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(obstacle).__name__).lower()

@@ -12,7 +12,7 @@ from screenpop.auth import COOKIE, Session, Sessions
 from screenpop.customers import CustomerDirectory
 from screenpop.db.store import Store
 from screenpop.live import Live
-from screenpop.ports import Desk
+from screenpop.ports import Desk, Inquiry
 from screenpop.settings import WebSettings
 from screenpop.wishes import Wishes
 
@@ -26,6 +26,7 @@ class Services:
     sessions: Sessions
     store: Store
     settings: WebSettings
+    inquiry: Inquiry | None
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -27,6 +27,7 @@ STATUSES: dict[type[ScreenpopError], HTTPStatus] = {
     errors.InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NotYoursError: HTTPStatus.CONFLICT,
+    errors.BusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PasswordTooWeakError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ImportFileError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.DatabaseAddressError: HTTPStatus.INTERNAL_SERVER_ERROR,

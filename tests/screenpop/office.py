@@ -35,6 +35,7 @@ from screenpop.live import Live
 from screenpop.model import Customer, Role
 from screenpop.numbers import NumberPlan
 from screenpop.people import Entry, People
+from screenpop.ports import Inquiry
 from screenpop.server import Server, listen
 from screenpop.settings import Choice, WebSettings
 
@@ -218,7 +219,12 @@ class Office:
 
 @asynccontextmanager
 async def office(
-    store: Store, settings: WebSettings = SETTINGS, *, known: Iterable[Customer] = (ANNA, *TWINS), **live_options: Any
+    store: Store,
+    settings: WebSettings = SETTINGS,
+    *,
+    known: Iterable[Customer] = (ANNA, *TWINS),
+    inquiry: Inquiry | None = None,
+    **live_options: Any,
 ) -> AsyncIterator[Office]:
     """Open the web side on `store`, filled with PEOPLE (all with PASSWORD) and the `known` customers."""
     people = People(store, hasher=HASHER)
@@ -234,7 +240,7 @@ async def office(
         live = Live(directory, settings, **options)
         desk = RoutingDesk(Configuration(QUEUES, ()), live, records)
         desk.engine.handle(ConfigurationChanged(Configuration(QUEUES, tuple(profiles))), START)
-        app = create_app(desk, directory, live, store, settings, people)
+        app = create_app(desk, directory, live, store, settings, people, inquiry)
         server = Server(app)
         listening = listen("127.0.0.1", 0)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
