@@ -413,14 +413,19 @@ async def test_who_has_waited_long_enough_leaves_the_queue(tmp_path: Path) -> No
         assert outcome(reception)[0] is Outcome.SELF_SERVED
 
 
-async def test_a_call_that_rings_is_not_taken_out_of_the_queue(tmp_path: Path) -> None:
-    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      max_wait: 100ms\n")
-    async with one_call(tmp_path, nodes) as (reception, call):
-        await call.logged("music default")
+async def test_a_call_that_is_offered_is_not_taken_out_of_the_queue(tmp_path: Path) -> None:
+    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      max_wait: 1ms\n")
+    async with Reception(tmp_path, nodes) as reception:
+        reception.board.desktops.holds_pops = True
         reception.board.office.sign_in("maria")
-        await serve(reception, call)
-        call.end_dial(f"{C}/1|ANSWER|16|3")
-        await call.playing("Thank you")
+        async with reception.call() as call:
+            await call.logged("music default")
+            reception.board.office.clock.advance(seconds=1)
+            call.press("1")
+            await settle()
+            reception.board.desktops.show()
+            await call.logged("dial /1")
+            assert "play Nobody-came" not in call.log
 
 
 async def test_keys_pressed_to_the_agent_are_not_meant_for_the_next_menu(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The journal read again: every offer and every wait is explained from it, and a day repeats or names where not."""
+"""The journal read again: every offer and every wait is explained from it, and a day repeats or names where not.
+
+One list of what may be asked of a journal, and of what may have happened to it: hence more than 400 lines.
+"""
 
 from __future__ import annotations
 
