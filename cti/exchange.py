@@ -214,7 +214,7 @@ class Exchange:
 
     def _lose_caller(self, change: CallerGone, gap: bool) -> None:
         view = self._dispatcher.interaction(change.interaction_id)
-        if view is not None and not view.attached and change.interaction_id not in self._sessions:
+        if view is not None and not view.attached and self.session(change.interaction_id) is None:
             # They may have been in the fail-safe: what they left there decides how the interaction ended.
             self.on_detached_gone(change)
         else:
