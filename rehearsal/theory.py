@@ -161,7 +161,7 @@ def _integral(f: Callable[[float], float], start: float, end: float, breaks: Seq
     edges = [start, *sorted(at for at in breaks if start < at < end), end]
     total = 0.0
     for left, right in pairwise(edges):
-        pieces = 2000
+        pieces = 400
         step = (right - left) / pieces
         for piece in range(pieces):
             middle = left + (piece + 0.5) * step
