@@ -202,6 +202,15 @@ def replay(
         raise typer.Exit(1)
 
 
+@app.command()
+def selfcheck() -> None:
+    """Rehearse the engine installed here against queueing theory, half a minute at most; exit status 1 if it is off."""
+    from rehearsal.selfcheck import selfcheck as hold_to_theory
+
+    if not hold_to_theory(print):
+        raise typer.Exit(1)
+
+
 @numbers_app.command("check")
 def numbers_check(dialled: Annotated[list[str] | None, typer.Argument(help="numbers to route")] = None) -> None:
     """Check numbers.yaml, and say which flow answers each number given."""

@@ -1,4 +1,4 @@
-"""`make soak`: the property tests, `EFFORT` times what `make test` tries."""
+"""`make soak`: the property tests, `EFFORT` times what `make test` tries, and the engine against theory in full."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-FILES = ("tests/acd/test_properties.py", "tests/ivr/test_properties.py")
+FILES = ("tests/acd/test_properties.py", "tests/ivr/test_properties.py", "tests/rehearsal/test_cases.py")
 LIMIT_S = 4 * 3600
 
 

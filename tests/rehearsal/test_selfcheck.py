@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
+from cti.cli import app
 from rehearsal import selfcheck as checked
 from rehearsal.cases import wrap_up_case
 from tests.rehearsal.faults import WrapUpSkipped
@@ -41,3 +43,15 @@ def test_what_an_operator_checks() -> None:
         "overflow, all wait 60 s, 6 agents",
         "N design with patience, 2+2 agents",
     ]
+
+
+@pytest.mark.usefixtures("one_case")
+def test_the_command_prints_it_and_its_status_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = CliRunner().invoke(app, ["selfcheck"])
+    assert result.exit_code == 0
+    assert result.output.endswith("The engine does what theory says.\n")
+    good = checked.selfcheck
+    monkeypatch.setattr(checked, "selfcheck", lambda tell: good(tell, WrapUpSkipped))
+    result = CliRunner().invoke(app, ["selfcheck"])
+    assert result.exit_code == 1
+    assert "NOT OK" in result.output
