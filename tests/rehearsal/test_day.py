@@ -230,11 +230,11 @@ def big_day() -> Scenario:
 
 
 def test_a_big_day_is_over_soon(capsys: pytest.CaptureFixture[str]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     day = rehearse(big_day())
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     with capsys.disabled():
-        sys.stdout.write(f"\n  {len(day.calls):,} calls, {day.events:,} events in {took:.2f} s ")
+        sys.stdout.write(f"\n  {len(day.calls):,} calls, {day.events:,} events in {took:.2f} s of a processor ")
     assert len(day.calls) == pytest.approx(10_000, rel=0.05)
     assert day.answered() + day.abandoned() == len(day.calls)
     assert 0.5 < day.occupancy() < 0.9
