@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -238,3 +239,14 @@ def test_a_big_day_is_over_soon(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(day.calls) == pytest.approx(10_000, rel=0.05)
     assert day.answered() + day.abandoned() == len(day.calls)
     assert 0.5 < day.occupancy() < 0.9
+
+
+def test_the_example_of_the_document_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    document = Path(__file__).parents[2] / "docs" / "rehearsal.md"
+    exec(document.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0], {})
+    offered, abandoned, level, wait, occupancy = (float(word) for word in capsys.readouterr().out.split())
+    assert offered == pytest.approx(1600, rel=0.1)
+    assert 0 < abandoned < 0.2
+    assert 0.5 < level < 1
+    assert 0 < wait < 30
+    assert 0.5 < occupancy < 1
