@@ -37,9 +37,9 @@ MEMORY_BYTES = 4 << 30
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for everything that the tests write; gone afterwards."""
+    """A folder for everything that the tests write; gone afterwards. Its path is short: sockets lie below it."""
     is_roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="callyard-test-", dir=MEMORY if is_roomy else None))
+    folder = Path(tempfile.mkdtemp(prefix="cy-", dir=MEMORY if is_roomy else None))
     folder.chmod(0o755)  # PostgreSQL runs as somebody else
     try:
         yield folder
@@ -51,7 +51,9 @@ def main() -> int:
     for title, command in PARTS:
         print(f"— {title}", flush=True)
         with scratch() as folder:
-            status = subprocess.run(command, check=False, env={**os.environ, "TMPDIR": str(folder)}).returncode
+            place = [f"--basetemp={folder}/t"] if "pytest" in command else []
+            environment = {**os.environ, "TMPDIR": str(folder)}
+            status = subprocess.run([*command, *place], check=False, env=environment).returncode
         if status != 0:
             return status
     return 0
