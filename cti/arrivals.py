@@ -26,7 +26,7 @@ from cti.call_state import CallState
 from cti.dispatcher import Dispatcher
 from cti.exchange import Exchange
 from cti.fastagi import AgiConversation
-from cti.ivr_session import HANGUP_CAUSES, IvrSession, SessionPorts, variables_of
+from cti.ivr_session import CALLER_NAME, HANGUP_CAUSES, IvrSession, SessionPorts, name_of, variables_of
 from cti.node import Node
 from ivr.interpreter import Execution
 from ivr.settings import NumberRule
@@ -115,6 +115,8 @@ class Arrivals:
         else:
             assert rule is not None
             variables = self._first_variables(interaction_id, caller, dialled, dict(rule.labels))
+            if name := name_of(conversation.env):
+                variables[CALLER_NAME] = name
         language = variables.get("language") or (rule.language if rule is not None else "")
         execution = self._begin(state, rule, variables, language)
         session = IvrSession(

@@ -32,7 +32,7 @@ from acd.commands import (
     TalkOpened,
     VisitClosed,
 )
-from acd.events import FlowEnded, InteractionQueued, OfferAccepted, OfferFailed, QueueLeft, TalkEnded
+from acd.events import Attributes, FlowEnded, InteractionQueued, OfferAccepted, OfferFailed, QueueLeft, TalkEnded
 from acd.model import Outcome, Requirement, Stage, VisitOutcome
 from cti.call_state import CallState
 from cti.dispatcher import Dispatcher
@@ -61,6 +61,9 @@ from ivr.steps import (
 
 log = structlog.get_logger(__name__)
 
+#: Under this name the caller's name goes along, in the flow's variables and to the pop.
+CALLER_NAME = "caller_name"
+LONGEST_NAME = 80
 DEAD_MAN_S = 45
 RENEW_EVERY_S = 20.0
 #: How long the AMI side may lag behind the end of a Dial before an offer without a leg counts as failed.
@@ -452,9 +455,14 @@ class IvrSession:
                 step.queue,
                 step.priority,
                 tuple(Requirement(skill, level) for skill, level in step.skills),
-                step.attributes,
+                self._with_caller_name(step.attributes),
             )
         )
+
+    def _with_caller_name(self, attributes: Attributes) -> Attributes:
+        """What the network says of the caller's name goes to the pop: often all that is known of a new caller."""
+        name = self._execution.variables.get(CALLER_NAME, "")
+        return (*attributes, (CALLER_NAME, name)) if name else attributes
 
     def _stage(self) -> Stage | None:
         view = self._ports.dispatcher.interaction(self.interaction_id)
@@ -515,6 +523,13 @@ class IvrSession:
         if self._music:
             self._music = ""
             await self._agi.execute("StopMusicOnHold")
+
+
+def name_of(env: Mapping[str, str]) -> str:
+    """The caller's name as the network gave it, without control characters; empty when there is none or withheld."""
+    number, _ = variables_of(env)
+    name = " ".join("".join(c if c.isprintable() else " " for c in env.get("agi_calleridname", "")).split())
+    return "" if not number or name in {"unknown", "Anonymous", number} else name[:LONGEST_NAME]
 
 
 def variables_of(env: Mapping[str, str]) -> tuple[str, str]:

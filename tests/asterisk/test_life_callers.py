@@ -75,7 +75,7 @@ async def test_a_refused_caller_is_told_why_by_the_network_and_counted(stage: St
     ],
     ids=["chinese", "quotes", "backslash", "cp1251", "dialplan"],
 )
-async def test_a_callers_name_reaches_the_phone_right_or_with_replacement_characters(
+async def test_a_callers_name_reaches_phone_and_pop_right_or_with_replacement_characters(
     stage: Stage, sent: str, shown: str
 ) -> None:
     await stage.at_work("olga")
@@ -89,6 +89,7 @@ async def test_a_callers_name_reaches_the_phone_right_or_with_replacement_charac
     # Asterisk hands SIP's backslashes on as they are and escapes them again.
     assert ringing.caller_name.replace("\\", "") == shown.replace("\\", "")
     assert ringing.caller_number == caller
+    assert stage.seen.works[ringing.offer]["attributes"]["caller_name"] == shown
     await stage.talking(call)
     assert not other.ended.is_set(), "no effect on other calls"
 

@@ -12,7 +12,7 @@ from acd.events import CallerLeft, InteractionArrived, InteractionAttached
 from acd.model import Outcome, Stage
 from cti import arrivals as arrivals_module
 from cti.errors import AmiUnavailableError
-from cti.ivr_session import variables_of
+from cti.ivr_session import LONGEST_NAME, name_of, variables_of
 from tests.fakes.clock import settle
 from tests.fakes.reception import Reception
 from tests.fakes.site import NUMBER, small_site
@@ -278,3 +278,22 @@ async def test_known_calls_are_attached_and_new_ones_arrive(tmp_path: Path) -> N
 )
 def test_who_calls_and_what_was_dialled(env: dict[str, str], caller: str, dialled: str) -> None:
     assert variables_of(env) == (caller, dialled)
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ({"agi_callerid": "+49301", "agi_calleridname": "张伟"}, "张伟"),
+        (
+            {"agi_callerid": "+49301", "agi_calleridname": ' Jean  "JL" \x1b[2J O\'Brien\u2028'},
+            'Jean "JL" [2J O\'Brien',
+        ),
+        ({"agi_callerid": "+49301", "agi_calleridname": "x" * 200}, "x" * LONGEST_NAME),
+        ({"agi_callerid": "+49301", "agi_calleridname": "unknown"}, ""),
+        ({"agi_callerid": "+49301", "agi_calleridname": "+49301"}, ""),
+        ({"agi_callerid": "+49301", "agi_callingpres": "32", "agi_calleridname": "Eve"}, ""),
+        ({"agi_callerid": "+49301"}, ""),
+    ],
+)
+def test_the_callers_name_as_the_network_gave_it(env: dict[str, str], name: str) -> None:
+    assert name_of(env) == name
