@@ -94,6 +94,21 @@ class VisitClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitStepped:
+    """More agents may, or the place is better: `ring` reached, effective `priority`, whether preferred agents alone
+    may still. `cause`: `time`, or `nobody` who is signed in could have taken them."""
+
+    visit_id: str
+    interaction_id: str
+    queue: str
+    cause: str
+    ring: int
+    priority: int
+    preferring: bool
+    stepped_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class OfferClosed:
     offer_id: str
     visit_id: str
@@ -197,6 +212,7 @@ Fact = (
     | InteractionClosed
     | VisitOpened
     | VisitClosed
+    | VisitStepped
     | OfferClosed
     | TalkOpened
     | TalkClosed

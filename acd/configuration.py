@@ -17,9 +17,10 @@ def validate(configuration: Configuration) -> None:
     _validate_ids("agent", (profile.id for profile in configuration.agents))
     if configuration.desktop_grace_us <= 0:
         raise ConfigurationError(f"desktop_grace_us: expected more than 0, got {configuration.desktop_grace_us}")
+    queues = {rules.id for rules in configuration.queues}
     for rules in configuration.queues:
         _validate_queue(rules)
-    queues = {rules.id for rules in configuration.queues}
+        _validate_steps(rules, queues)
     for profile in configuration.agents:
         _validate_agent(profile, queues)
 
@@ -41,7 +42,33 @@ def _validate_queue(rules: QueueRules) -> None:
         if value < 0:
             raise ConfigurationError(f"queue {rules.id!r}: {name}: expected 0 or more, got {value}")
     for wanted in rules.requirements:
-        _validate_level(f"queue {rules.id!r}", wanted.skill, wanted.level)
+        for skill, level in ((wanted.skill, wanted.level), *wanted.any_of):
+            _validate_level(f"queue {rules.id!r}", skill, level)
+
+
+def _validate_steps(rules: QueueRules, queues: set[str]) -> None:
+    """Rings and steps come one after the other, name known queues, and change something."""
+    who = f"queue {rules.id!r}"
+    _validate_order(f"{who}: relax", [ring.after_us for ring in rules.relax])
+    _validate_order(f"{who}: raise_priority", [step.after_us for step in rules.raise_priority])
+    for ring in rules.relax:
+        for skill, level in ring.levels:
+            if level:
+                _validate_level(f"{who}: relax", skill, level)
+        for queue in ring.queues:
+            if queue not in queues or queue == rules.id:
+                raise ConfigurationError(f"{who}: relax: expected another known queue, got {queue!r}")
+    for step in rules.raise_priority:
+        if step.by <= 0:
+            raise ConfigurationError(f"{who}: raise_priority: by: expected more than 0, got {step.by}")
+
+
+def _validate_order(where: str, instants: list[int]) -> None:
+    before = 0
+    for after in instants:
+        if after <= before:
+            raise ConfigurationError(f"{where}: after_us: expected more than {before}, got {after}")
+        before = after
 
 
 def _validate_agent(profile: AgentProfile, queues: set[str]) -> None:

@@ -2,7 +2,8 @@
 
 The engine is the only thing in `acd` that changes. Same events at the same instants give the same commands, byte
 for byte, in any process: no clock, no randomness, no order of sets or hashes decides anything. Each event is
-applied, then waiting interactions and ready agents are matched, then what it touched is verified and shown.
+applied, more agents are let in where nobody is signed in, waiting interactions and ready agents are matched, and what
+it touched is verified and shown.
 
 Late, doubled and inapplicable events change nothing and are counted in `counts` as `EventName:why`.
 """
@@ -22,6 +23,7 @@ from acd.model import Configuration
 from acd.pairing import match
 from acd.reactions import REACTIONS
 from acd.showing import note_shown, publish
+from acd.steps import settle
 
 
 class Engine:
@@ -86,6 +88,7 @@ class Engine:
         floor.now = now
         floor.handled += 1
         apply(floor, event)
+        settle(floor)
         match(floor)
         self._verify()
         publish(floor)
@@ -99,4 +102,5 @@ class Engine:
         if floor.handled % FULL_CHECK_EVERY == 0:
             repaired += repair_all(floor)
         if repaired:
+            settle(floor)
             match(floor)

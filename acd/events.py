@@ -52,7 +52,11 @@ class InteractionDetached:
 
 @dataclass(frozen=True, slots=True)
 class InteractionQueued:
-    """The flow asks for an agent. `first_asked_at` None means now; a re-queue keeps the first time by itself."""
+    """The flow asks for an agent. `first_asked_at` None means now; a re-queue keeps the first time by itself.
+
+    `preferred`: agents (at most 20, best first) who alone may for `preferred_us`, and who lapse at once while none of
+    them who could is signed in.
+    """
 
     interaction_id: str
     queue: str
@@ -60,6 +64,8 @@ class InteractionQueued:
     requirements: tuple[Requirement, ...] = ()
     attributes: Attributes = ()
     first_asked_at: int | None = None
+    preferred: tuple[str, ...] = ()
+    preferred_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,59 +4,69 @@ from __future__ import annotations
 
 from acd.floor import Floor
 from acd.interactions import Interaction
-from acd.matching import missing_skill
 from acd.model import AgentState, Reason
 from acd.ranking import AgentKey
-from acd.selection import ranked
+from acd.selection import is_kept, obstacle, ranked, ready_agents, rule_for
 
 
 def explain(floor: Floor, interaction: Interaction) -> Reason:
     """Why the best agent is offered this interaction; call it before they are reserved.
 
-    The counts of `passed_over` add up to the queue's other agents. `skill:…` counts ready agents who would have come
-    before the winner but lack it; where the order is computed for each interaction, all who lack it.
+    The counts of `passed_over` add up to the other agents of the queues that are reached. `skill:…` counts ready
+    agents who would have come before the winner but lack it; where the order is computed for each interaction, all
+    who lack it.
     """
-    queue = floor.queues[interaction.queue]
-    passed = {state.value: count for state, count in queue.states.items() if count and state is not AgentState.READY}
-    if queue.rule.computed is None:
-        best, behind = _in_kept_order(floor, interaction, passed)
-    else:
-        best, behind = _in_computed_order(floor, interaction, passed)
+    rule = rule_for(floor, interaction)
+    passed = _by_state(floor, interaction)
+    kept = is_kept(floor, interaction)
+    best, behind = (_in_kept_order if kept else _in_computed_order)(floor, interaction, passed)
     if behind:
-        passed[queue.rule.behind] = behind
+        passed[rule.behind] = behind
     runner_up = best[1] if len(best) > 1 else None
     return Reason(
-        rule=queue.rule.name,
-        key=queue.rule.labelled(best[0]),
+        rule=rule.name,
+        key=rule.labelled(best[0]),
         runner_up=str(runner_up[-1]) if runner_up else None,
-        runner_up_key=queue.rule.labelled(runner_up) if runner_up else (),
+        runner_up_key=rule.labelled(runner_up) if runner_up else (),
         passed_over=tuple(sorted(passed.items())),
     )
 
 
+def _by_state(floor: Floor, interaction: Interaction) -> dict[str, int]:
+    """The agents of the queues that are reached who are not ready, by state."""
+    queues = [floor.queues[queue_id] for queue_id in interaction.terms.queues]
+    counts = queues[0].states
+    if len(queues) > 1:
+        everybody = {agent.id: agent.state for queue in queues for agent in queue.agents.values()}
+        counts = dict.fromkeys(AgentState, 0)
+        for state in everybody.values():
+            counts[state] += 1
+    return {state.value: count for state, count in counts.items() if count and state is not AgentState.READY}
+
+
 def _in_kept_order(floor: Floor, interaction: Interaction, passed: dict[str, int]) -> tuple[list[AgentKey], int]:
     """The best two, and how many stand behind the first; looks no further than the second."""
-    ready = floor.queues[interaction.queue].ready
+    queue = floor.queues[interaction.queue]
     best: list[AgentKey] = []
     before = 0
-    for key in ready:
-        lacking = missing_skill(floor.agents[str(key[-1])].skills, interaction.needs)
+    for key in queue.ready:
+        lacking = obstacle(interaction, floor.agents[str(key[-1])])
         if lacking is None:
             best.append(key)
             if len(best) > 1:
                 break
         elif not best:
             before += 1
-            _count(passed, f"skill:{lacking}")
-    return best, len(ready) - before - 1
+            _count(passed, lacking)
+    return best, len(queue.ready) - before - 1
 
 
 def _in_computed_order(floor: Floor, interaction: Interaction, passed: dict[str, int]) -> tuple[list[AgentKey], int]:
     """All who may, in order, and how many stand behind the first."""
-    for key in floor.queues[interaction.queue].ready:
-        lacking = missing_skill(floor.agents[str(key[-1])].skills, interaction.needs)
+    for agent in ready_agents(floor, interaction):
+        lacking = obstacle(interaction, agent)
         if lacking is not None:
-            _count(passed, f"skill:{lacking}")
+            _count(passed, lacking)
     best = sorted(ranked(floor, interaction))
     return best, len(best) - 1
 

@@ -10,12 +10,13 @@ agent or one interaction looks at that one only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 
 from acd.commands import Command
 from acd.interactions import Interaction
-from acd.matching import merged_needs
-from acd.model import AgentProfile, AgentState, AssignmentState, Configuration, Presence
+from acd.matching import Terms, merged_choices, merged_needs, relaxed
+from acd.model import AgentProfile, AgentState, AssignmentState, Configuration, Presence, QueueRules, Stage
 from acd.presence import Agent, agent_state
 from acd.queues import Queue
 from acd.ranking import rank_key
@@ -25,7 +26,7 @@ from acd.strategies import standing
 CLOSED_REMEMBERED = 4096
 
 Due = tuple[int, str, str, str]
-"""A deadline: (when, what: desktop, offer or wrap_up, agent id, interaction id or empty)."""
+"""A deadline: (when, what: desktop, offer, wrap_up or step, agent id or empty, interaction id or empty)."""
 
 
 class Floor:
@@ -46,6 +47,8 @@ class Floor:
         self.freed: set[str] = set()
         self.arrived: set[str] = set()
         self.rematch_all = False
+        self.stirred: set[str] = set()
+        self.able: dict[Terms, bool] = {}
         self.touched_agents: set[str] = set()
         self.touched_interactions: set[str] = set()
         self.touched_queues: set[str] = set()
@@ -70,11 +73,15 @@ class Floor:
         self.queues = {rules.id: Queue(rules) for rules in self.configuration.queues}
         for queue_id, queue in self.queues.items():
             queue.shown = shown.get(queue_id)
+            for each in queue.rules.relax:
+                for reached in each.queues:
+                    self.queues[reached].reached_from.append(queue_id)
         self.due = []
+        self.able.clear()
+        self.stirred = set(self.queues)
         for interaction in self.interactions.values():
             self.rank(interaction)
-            if interaction.queue in self.queues:
-                self.queues[interaction.queue].file(interaction)
+            file_in(self.queues, interaction)
         places = {profile.id: place for place, profile in enumerate(self.configuration.agents)}
         for agent in self.agents.values():
             agent.place = places.get(agent.id, len(places))
@@ -87,6 +94,7 @@ class Floor:
         agent.state = agent_state(agent, self.configuration.offer_without_desktop)
         for queue_id in agent.profile.queues:
             self.queues[queue_id].states[agent.state] += 1
+            self.queues[queue_id].agents[agent.id] = agent
         self._file_ready(agent)
         if agent.desktop_deadline:
             self.due.append((agent.desktop_deadline, "desktop", agent.id, ""))
@@ -111,25 +119,40 @@ class Floor:
             self.freed.add(agent.id)
 
     def rank(self, interaction: Interaction) -> None:
-        """Compute place and needs from queue, priority and first-asked time."""
+        """Compute place, terms and the next step from queue, priority, first-asked time and the steps taken."""
         queue = self.queues.get(interaction.queue)
         if queue is None:
             return
-        interaction.rank = rank_key(
-            queue.rules.priority + interaction.priority, interaction.first_asked_at or 0, interaction.id
-        )
-        interaction.needs = merged_needs(queue.rules.requirements, interaction.requirements)
+        rules = queue.rules
+        raised = sum(step.by for step in rules.raise_priority[: interaction.raised])
+        priority = rules.priority + interaction.priority + raised
+        interaction.rank = rank_key(priority, interaction.first_asked_at or 0, interaction.id)
+        interaction.terms = self.terms_at(interaction, interaction.ring)
+        interaction.step_at = _next_step(interaction, rules)
+        if interaction.step_at:
+            heappush(self.due, (interaction.step_at, "step", "", interaction.id))
+
+    def terms_at(self, interaction: Interaction, ring: int) -> Terms:
+        """Who may once so many rings of its queue are reached."""
+        rules = self.queues[interaction.queue].rules
+        wanted = (rules.requirements, interaction.requirements)
+        return relaxed(merged_needs(*wanted), merged_choices(*wanted), rules.relax[:ring], rules.id)
 
     def file(self, interaction: Interaction) -> None:
         """Bring the queue's indexes in step with the interaction's stage."""
         self.touched_interactions.add(interaction.id)
-        queue = self.queues.get(interaction.queue)
-        if queue is None:
+        if interaction.queue not in self.queues:
             return
-        queue.file(interaction)
+        file_in(self.queues, interaction)
         self.touched_queues.add(interaction.queue)
         if interaction.is_offerable:
             self.arrived.add(interaction.id)
+
+    def take_out(self, interaction: Interaction) -> None:
+        """Out of all indexes, before rank or terms change; `file` puts it back."""
+        stage, interaction.stage = interaction.stage, Stage.IN_FLOW
+        file_in(self.queues, interaction)
+        interaction.stage = stage
 
     def refresh(self, agent: Agent) -> None:
         """Derive the agent's one word again and bring the indexes in step; call it after every change."""
@@ -142,6 +165,9 @@ class Floor:
                 states[before] -= 1
                 states[agent.state] += 1
                 self.touched_queues.add(queue_id)
+            if AgentState.LOGGED_OUT in (before, agent.state):
+                self.able.clear()
+                self.stirred.update(agent.profile.queues)
         self._file_ready(agent)
 
     # --- presence ------------------------------------------------------------------------------------------
@@ -181,6 +207,9 @@ class Floor:
 
     def _is_live(self, due: Due) -> bool:
         at, kind, agent_id, interaction_id = due
+        if kind == "step":
+            waiting = self.interactions.get(interaction_id)
+            return waiting is not None and waiting.is_waiting and waiting.step_at == at
         agent = self.agents.get(agent_id)
         if agent is None:
             return False
@@ -190,3 +219,22 @@ class Floor:
         if held is None or held.deadline != at:
             return False
         return (kind == "offer") is (held.state is AssignmentState.OFFERED)
+
+
+def file_in(queues: Mapping[str, Queue], interaction: Interaction) -> None:
+    """Bring its queue and every queue that it reaches in step with its stage."""
+    queue = queues.get(interaction.queue)
+    if queue is not None:
+        queue.file(interaction)
+        for queue_id in interaction.terms.queues:
+            queues[queue_id].file_offer(interaction)
+
+
+def _next_step(interaction: Interaction, rules: QueueRules) -> int:
+    """When time takes the next step, 0 for never."""
+    afters = [ring.after_us for ring in rules.relax[interaction.ring :][:1]]
+    afters += [step.after_us for step in rules.raise_priority[interaction.raised :][:1]]
+    instants = [interaction.entered_at + after for after in afters]
+    if interaction.preferred_until:
+        instants.append(interaction.preferred_until)
+    return min(instants, default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from acd.events import Attributes
-from acd.matching import Needs
+from acd.matching import Choices, Needs, Terms
 from acd.model import Outcome, Reason, Requirement, Stage, VisitOutcome
 from acd.ranking import RankKey
 
@@ -13,13 +13,20 @@ from acd.ranking import RankKey
 DERIVED = {"derived": True}
 
 NO_RANK: RankKey = (0, 0, "")
+NO_TERMS = Terms((), (), ())
+
+#: Who prefers more agents than these is not heard.
+MOST_PREFERRED = 20
 
 
 @dataclass(slots=True)
 class Interaction:
     """`queue` and `priority` belong to the present visit; `priority` is what the flow asked for, without the
     queue's own. `visits`, `offers` and `adoptions` count from the beginning and make the ids.
-    `offer_id` names the offer or talk in progress, `agent_id` who holds it, `served_by` who talked last.
+    `ring` and `raised`: how many rings of the queue were reached and steps of priority taken in this visit.
+    `preferred`: agents who alone may until `preferred_until`, which is 0 when that is over. `terms`: who may now.
+    `step_at`: when time changes any of this next, 0 for never. `offer_id` names the offer
+    or talk in progress, `agent_id` who holds it, `served_by` who talked last.
     """
 
     id: str
@@ -47,8 +54,23 @@ class Interaction:
     agent_id: str = ""
     served_by: str = ""
     reason: Reason | None = None
+    ring: int = 0
+    raised: int = 0
+    preferred: tuple[str, ...] = ()
+    preferred_until: int = 0
     rank: RankKey = field(default=NO_RANK, metadata=DERIVED)
-    needs: Needs = field(default=(), metadata=DERIVED)
+    terms: Terms = field(default=NO_TERMS, metadata=DERIVED)
+    step_at: int = field(default=0, metadata=DERIVED)
+
+    @property
+    def needs(self) -> Needs:
+        """The skills that are asked for now, all of them."""
+        return self.terms.needs
+
+    @property
+    def choices(self) -> Choices:
+        """The groups of skills of which one is asked for now."""
+        return self.terms.choices
 
     @property
     def is_waiting(self) -> bool:

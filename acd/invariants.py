@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from acd.floor import Floor
+from acd.floor import Floor, file_in
 from acd.interactions import Interaction
 from acd.model import AgentState, AssignmentState, Stage
 from acd.moves import forget, lose_holder, refile, refile_ready
@@ -146,9 +146,14 @@ def _of_interaction(floor: Floor, interaction: Interaction) -> list[str]:
     if interaction.stage in _STATE_OF and not _is_held(floor, interaction):
         found.append("holder")
     queue = floor.queues.get(interaction.queue)
-    if interaction.is_waiting if queue is None else not queue.holds(interaction):
+    if interaction.is_waiting if queue is None else not _is_in_place(floor, queue, interaction):
         found.append("waiting")
     return found
+
+
+def _is_in_place(floor: Floor, queue: Queue, interaction: Interaction) -> bool:
+    reached = (floor.queues[queue_id] for queue_id in interaction.terms.queues)
+    return queue.holds(interaction) and all(each.offers(interaction) for each in reached)
 
 
 def _is_held(floor: Floor, interaction: Interaction) -> bool:
@@ -177,11 +182,11 @@ def _wrong_indexes(floor: Floor) -> list[str]:
     """Queues whose indexes differ from what building them anew gives."""
     expected = {rules.id: Queue(rules) for rules in floor.configuration.queues}
     for interaction in floor.interactions.values():
-        if interaction.queue in expected:
-            expected[interaction.queue].file(interaction)
+        file_in(expected, interaction)
     for agent in floor.agents.values():
         for queue_id in agent.profile.queues:
             expected[queue_id].states[agent.state] += 1
+            expected[queue_id].agents[agent.id] = agent
             if agent.state is AgentState.READY:
                 expected[queue_id].ready.add(expected[queue_id].rule.kept(standing(agent)))
     return [queue_id for queue_id, queue in floor.queues.items() if not queue.agrees(expected[queue_id])]

@@ -124,10 +124,29 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """An interaction may only go to agents who have `skill` at `level` (1–10) or better."""
+    """An interaction may only go to agents who have `skill` at `level` (1–10) or better, or one of `any_of` so."""
 
     skill: str
     level: int = 1
+    any_of: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """From `after_us` in the queue on more agents may: of each skill in `levels` no more is asked than that level
+    (0: nothing), and the agents of `queues` may too. What earlier rings gave stays."""
+
+    after_us: int
+    levels: tuple[tuple[str, int], ...] = ()
+    queues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityStep:
+    """From `after_us` in the queue on the effective priority is higher by `by`, added to earlier steps."""
+
+    after_us: int
+    by: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +155,8 @@ class QueueRules:
 
     `ring_us`: how long a phone may ring before the offer expires. `wrap_up_us`: time after the call; 0 for none.
     `short_abandon_us`: callers who leave sooner count as short abandons. `priority`: higher is served first.
-    `strategy`: which of the agents who may gets an interaction.
+    `strategy`: which of the agents who may gets an interaction. `relax` and `raise_priority`: rings and steps, each
+    later than the one before.
     """
 
     id: str
@@ -147,6 +167,8 @@ class QueueRules:
     priority: int = 0
     requirements: tuple[Requirement, ...] = ()
     strategy: Strategy = Strategy.LONGEST_IDLE
+    relax: tuple[Ring, ...] = ()
+    raise_priority: tuple[PriorityStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ def open_visit(floor: Floor, interaction: Interaction, queue: str) -> None:
     interaction.visits += 1
     interaction.visit_id = f"{interaction.id}#{interaction.visits}"
     interaction.entered_at = floor.now
+    interaction.ring = interaction.raised = 0
     place(floor, interaction, Stage.QUEUED, queue, "")
     floor.out.append(
         VisitOpened(

@@ -29,9 +29,7 @@ def match(floor: Floor) -> None:
 
 
 def _match_all(floor: Floor) -> None:
-    waiting = [
-        key for queue in floor.queues.values() if queue.ready for group in queue.offerable.values() for key in group
-    ]
+    waiting = {key for queue in floor.queues.values() if queue.ready for key in queue.waiting()}
     for key in sorted(waiting):
         _offer_to_best(floor, key)
 
@@ -63,7 +61,7 @@ def _best_for_any(floor: Floor, agent_ids: list[str]) -> RankKey | None:
         if agent.standing is None:
             continue
         for queue_id in agent.profile.queues:
-            found = floor.queues[queue_id].best_waiting(agent.skills)
+            found = floor.queues[queue_id].best_waiting(agent.id, agent.skills)
             if found is not None and (best is None or found < best):
                 best = found
     return best

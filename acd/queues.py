@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from acd.commands import QueueChanged
 from acd.interactions import Interaction
-from acd.matching import Needs, missing_skill
+from acd.matching import Choices, Needs, missing_skill
 from acd.model import AgentState, QueueRules
+from acd.presence import Agent
 from acd.ranking import AgentKey, Ranked, RankKey
 from acd.strategies import RULES
 
+ANYBODY = ""
+
+Asked = tuple[Needs, Choices]
+Waiting = dict[Asked, Ranked[RankKey]]
+
 
 class Queue:
-    """`line`: all who wait, in order. `offerable`: those of them whom an agent may be offered now, by what they
-    need (few different needs, so an agent's skills are compared once per need and not once per caller).
-    `asked`: their first-asked times. `ready`: agents who may be offered, in the order that `rule` keeps.
-    `states`: how many of its agents are in which state."""
+    """`line`: all who wait, in order. `asked`: their first-asked times. `choosy`: those of them for whom more agents
+    may yet be let in. `offerable`: who may be offered to this queue's agents now (also from queues whose rings reach
+    it), by the agent whom they prefer (or ANYBODY) and by what they need (few different needs, so an agent's skills
+    are compared once per need and not once per caller). `agents`: who serves it. `ready`: those who may be offered
+    something, in the order that `rule` keeps. `states`: how many are in which state. `reached_from`: queues whose
+    rings add this one, and itself."""
 
-    __slots__ = ("asked", "line", "offerable", "ready", "rule", "rules", "shown", "states")
+    __slots__ = (
+        "agents", "asked", "choosy", "line", "offerable", "reached_from", "ready", "rule", "rules", "shown", "states",
+    )  # fmt: skip
 
     def __init__(self, rules: QueueRules) -> None:
         self.rules = rules
         self.rule = RULES[rules.strategy]
         self.line: Ranked[RankKey] = Ranked()
         self.asked: Ranked[AgentKey] = Ranked()
-        self.offerable: dict[Needs, Ranked[RankKey]] = {}
+        self.choosy: set[str] = set()
+        self.offerable: dict[str, Waiting] = {}
+        self.agents: dict[str, Agent] = {}
         self.ready: Ranked[AgentKey] = Ranked()
         self.states: dict[AgentState, int] = dict.fromkeys(AgentState, 0)
+        self.reached_from: list[str] = [rules.id]
         self.shown: QueueChanged | None = None
 
     def file(self, interaction: Interaction) -> None:
-        """Put the interaction where its stage says; doing it twice changes nothing."""
+        """Put one who is in this queue in its line where the stage says so; doing it twice changes nothing."""
         asked = (interaction.rank[1], interaction.id)
         if interaction.is_waiting:
             self.line.add(interaction.rank)
@@ -39,24 +52,42 @@ class Queue:
         else:
             self.line.discard(interaction.rank)
             self.asked.discard(asked)
-        if interaction.is_offerable:
-            self.offerable.setdefault(interaction.needs, Ranked()).add(interaction.rank)
+        if self._is_choosy(interaction):
+            self.choosy.add(interaction.id)
         else:
-            self._unoffer(interaction)
+            self.choosy.discard(interaction.id)
 
-    def _unoffer(self, interaction: Interaction) -> None:
-        group = self.offerable.get(interaction.needs)
+    def _is_choosy(self, interaction: Interaction) -> bool:
+        yet = interaction.preferred_until > 0 or interaction.ring < len(self.rules.relax)
+        return interaction.is_waiting and yet
+
+    def file_offer(self, interaction: Interaction) -> None:
+        """Let this queue's agents have one of any queue, or no longer."""
+        for agent_id in _whose(interaction):
+            if interaction.is_offerable:
+                waiting = self.offerable.setdefault(agent_id, {})
+                waiting.setdefault(interaction.terms[:2], Ranked()).add(interaction.rank)
+            else:
+                self._unoffer(interaction, agent_id)
+
+    def _unoffer(self, interaction: Interaction, agent_id: str) -> None:
+        waiting = self.offerable.get(agent_id, {})
+        group = waiting.get(interaction.terms[:2])
         if group is not None:
             group.discard(interaction.rank)
             if not group:
-                del self.offerable[interaction.needs]
+                del waiting[interaction.terms[:2]]
+                if not waiting:
+                    del self.offerable[agent_id]
 
     def holds(self, interaction: Interaction) -> bool:
-        """Whether the places of this interaction agree with its stage."""
-        group = self.offerable.get(interaction.needs)
-        return (interaction.rank in self.line) is interaction.is_waiting and (
-            group is not None and interaction.rank in group
-        ) is interaction.is_offerable
+        """Whether the place in this line agrees with the stage."""
+        return (interaction.rank in self.line) is interaction.is_waiting
+
+    def offers(self, interaction: Interaction) -> bool:
+        """Whether this queue's agents may have it exactly when it is offerable."""
+        groups = (self.offerable.get(agent_id, {}).get(interaction.terms[:2]) for agent_id in _whose(interaction))
+        return all((group is not None and interaction.rank in group) is interaction.is_offerable for group in groups)
 
     def agrees(self, other: Queue) -> bool:
         """Whether both hold the same in all indexes."""
@@ -65,17 +96,24 @@ class Queue:
             and list(self.asked) == list(other.asked)
             and list(self.ready) == list(other.ready)
             and self.states == other.states
-            and {needs: list(group) for needs, group in self.offerable.items()}
-            == {needs: list(group) for needs, group in other.offerable.items()}
+            and self.choosy == other.choosy
+            and self.agents == other.agents
+            and _listed(self.offerable) == _listed(other.offerable)
         )
 
-    def best_waiting(self, skills: Mapping[str, int]) -> RankKey | None:
-        """The first in line whom an agent with these skills may take."""
+    def waiting(self) -> Iterable[RankKey]:
+        """All who may be offered to this queue's agents."""
+        return (key for waiting in self.offerable.values() for group in waiting.values() for key in group)
+
+    def best_waiting(self, agent_id: str, skills: Mapping[str, int]) -> RankKey | None:
+        """The first in line whom this agent with these skills may take."""
         best: RankKey | None = None
-        for needs, group in self.offerable.items():
-            first = group.first()
-            if first is not None and (best is None or first < best) and missing_skill(skills, needs) is None:
-                best = first
+        for whose in (ANYBODY, agent_id):
+            for (needs, choices), group in self.offerable.get(whose, {}).items():
+                first = group.first()
+                better = first is not None and (best is None or first < best)
+                if better and missing_skill(skills, needs, choices) is None:
+                    best = first
         return best
 
     def totals(self) -> QueueChanged:
@@ -88,3 +126,11 @@ class Queue:
             agents_ready=len(self.ready),
             agents_signed_in=sum(self.states.values()) - self.states[AgentState.LOGGED_OUT],
         )
+
+
+def _whose(interaction: Interaction) -> tuple[str, ...]:
+    return interaction.preferred if interaction.preferred_until else (ANYBODY,)
+
+
+def _listed(offerable: dict[str, Waiting]) -> dict[str, dict[Asked, list[RankKey]]]:
+    return {whose: {asked: list(group) for asked, group in waiting.items()} for whose, waiting in offerable.items()}

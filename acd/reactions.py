@@ -35,6 +35,7 @@ from acd.events import (
 )
 from acd.floor import Floor
 from acd.interactions import (
+    MOST_PREFERRED,
     Interaction,
     outcome_when_caller_left,
     outcome_when_flow_ended,
@@ -67,6 +68,7 @@ from acd.moves import (
 )
 from acd.presence import Agent
 from acd.showing import show_vanished
+from acd.steps import take_due
 
 # --- who and what ----------------------------------------------------------------------------------------
 
@@ -233,7 +235,14 @@ def _enter_queue(floor: Floor, interaction: Interaction, event: InteractionQueue
     interaction.priority = event.priority
     interaction.requirements = event.requirements
     interaction.attributes = event.attributes
+    interaction.preferred = _preferred(event)
+    lasts = bool(event.preferred) and event.preferred_us > 0
+    interaction.preferred_until = floor.now + event.preferred_us if lasts else 0
     open_visit(floor, interaction, event.queue)
+
+
+def _preferred(event: InteractionQueued) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(event.preferred))[:MOST_PREFERRED]
 
 
 def _queue_left(floor: Floor, event: QueueLeft) -> None:
@@ -426,7 +435,10 @@ def _clock_reached(floor: Floor, event: ClockReached) -> None:
     if due is None:
         _ignore(floor, event, "early")
     while due is not None:
-        _expire(floor, due[1], floor.agents[due[2]], due[3])
+        if due[1] == "step":
+            take_due(floor, floor.interactions[due[3]])
+        else:
+            _expire(floor, due[1], floor.agents[due[2]], due[3])
         due = floor.pop_due()
 
 
@@ -443,12 +455,9 @@ def _expire(floor: Floor, kind: str, agent: Agent, interaction_id: str) -> None:
 
 
 def _asks_the_same(interaction: Interaction, event: InteractionQueued) -> bool:
-    return (interaction.queue, interaction.priority, interaction.requirements, interaction.attributes) == (
-        event.queue,
-        event.priority,
-        event.requirements,
-        event.attributes,
-    )
+    held = (interaction.queue, interaction.priority, interaction.requirements, interaction.attributes)
+    asked = (event.queue, event.priority, event.requirements, event.attributes)
+    return (*held, interaction.preferred) == (*asked, _preferred(event))
 
 
 REACTIONS: dict[type, Callable[[Floor, Any], None]] = {

@@ -9,15 +9,27 @@ from collections.abc import Iterator
 
 from acd.floor import Floor
 from acd.interactions import Interaction
-from acd.matching import missing_skill
+from acd.matching import Terms, missing_skill
+from acd.model import AgentState
 from acd.presence import Agent
 from acd.ranking import AgentKey
+from acd.strategies import PREFERRED, Rule
+
+
+def rule_for(floor: Floor, interaction: Interaction) -> Rule:
+    """By which rule its agent is chosen now: the order of preference, else the queue's strategy."""
+    return PREFERRED if interaction.preferred_until else floor.queues[interaction.queue].rule
+
+
+def is_kept(floor: Floor, interaction: Interaction) -> bool:
+    """Whether the agents stand in order already: those of one queue, by a strategy that looks at the agent alone."""
+    return len(interaction.terms.queues) == 1 and rule_for(floor, interaction).computed is None
 
 
 def best_agent(floor: Floor, interaction: Interaction) -> Agent | None:
     """The agent whom this interaction would be offered now, or None."""
     keys = ranked(floor, interaction)
-    best = next(keys, None) if floor.queues[interaction.queue].rule.computed is None else min(keys, default=None)
+    best = next(keys, None) if is_kept(floor, interaction) else min(keys, default=None)
     return floor.agents[str(best[-1])] if best is not None else None
 
 
@@ -27,16 +39,56 @@ def anybody(floor: Floor, interaction: Interaction) -> bool:
 
 
 def ranked(floor: Floor, interaction: Interaction) -> Iterator[AgentKey]:
-    """The keys of the ready agents who may; in order where the queue keeps that order, else in any."""
-    rule, seed = floor.queues[interaction.queue].rule, floor.configuration.seed
-    if rule.computed is None:
-        return (key for key, _ in _fit(floor, interaction))
-    return (rule.computed(agent, interaction, floor.now, seed) for _, agent in _fit(floor, interaction))
+    """The keys of the ready agents who may; in order where they stand in order already, else in any."""
+    rule = rule_for(floor, interaction)
+    if is_kept(floor, interaction):
+        return (rule.kept(agent.standing) for agent in _fit(floor, interaction) if agent.standing)
+    return (rule.key(agent, interaction, floor.now, floor.configuration.seed) for agent in _fit(floor, interaction))
 
 
-def _fit(floor: Floor, interaction: Interaction) -> Iterator[tuple[AgentKey, Agent]]:
-    """The ready agents who may, each with the key they are kept by."""
-    for key in floor.queues[interaction.queue].ready:
-        agent = floor.agents[str(key[-1])]
-        if missing_skill(agent.skills, interaction.needs) is None:
-            yield key, agent
+def ready_agents(floor: Floor, interaction: Interaction) -> Iterator[Agent]:
+    """The ready agents of the queues that are reached, each once, whether they may or not."""
+    queues = interaction.terms.queues
+    for at, queue_id in enumerate(queues):
+        for key in floor.queues[queue_id].ready:
+            agent_id = str(key[-1])
+            if at == 0 or not any(agent_id in floor.queues[each].agents for each in queues[:at]):
+                yield floor.agents[agent_id]
+
+
+def obstacle(interaction: Interaction, agent: Agent) -> str | None:
+    """Why a ready agent of its queues may not take this interaction, or None."""
+    if interaction.preferred_until and agent.id not in interaction.preferred:
+        return "not_preferred"
+    lacking = missing_skill(agent.skills, interaction.terms.needs, interaction.terms.choices)
+    return None if lacking is None else f"skill:{lacking}"
+
+
+def _fit(floor: Floor, interaction: Interaction) -> Iterator[Agent]:
+    """The ready agents who may."""
+    if not interaction.preferred_until:
+        return (each for each in ready_agents(floor, interaction) if obstacle(interaction, each) is None)
+    named = (floor.agents.get(agent_id) for agent_id in interaction.preferred)
+    return (each for each in named if each is not None and each.standing is not None and may(floor, interaction, each))
+
+
+def may(floor: Floor, interaction: Interaction, agent: Agent) -> bool:
+    """Whether the agent serves a queue that is reached and has the skills, whatever their state."""
+    return _suits(floor, interaction.terms, agent)
+
+
+def _suits(floor: Floor, terms: Terms, agent: Agent) -> bool:
+    serves = any(agent.id in floor.queues[queue_id].agents for queue_id in terms.queues)
+    return serves and missing_skill(agent.skills, terms.needs, terms.choices) is None
+
+
+def is_able(floor: Floor, terms: Terms) -> bool:
+    """Whether anybody who is signed in could ever take an interaction on these terms; remembered while it holds."""
+    known = floor.able.get(terms)
+    if known is None:
+        known = floor.able[terms] = any(
+            agent.state is not AgentState.LOGGED_OUT and _suits(floor, terms, agent)
+            for queue_id in terms.queues
+            for agent in floor.queues[queue_id].agents.values()
+        )
+    return known

@@ -84,6 +84,7 @@ def restore(data: object) -> Engine:
     _verify(floor, stored)
     floor.reindex()
     floor.freed.clear()  # the dumped engine had matched them already
+    floor.stirred.clear()
     note_shown(floor)
     return Engine.on(floor)
 
@@ -150,7 +151,8 @@ class InteractionView:
     """An open interaction now. `priority` is the effective one; it, `position` (from 1), `first_asked_at` and
     `entered_at` are 0 where they do not apply. `visit_id`: the visit that is open. `offer_id`: the offer or talk
     in progress, with `offered_at` and, in a talk, `talk_started_at`. `served_by`: who talked last.
-    `reason`: why `agent_id` has them; None before an offer and for adopted talks."""
+    `reason`: why `agent_id` has them; None before an offer and for adopted talks. `ring`: how many rings of the queue
+    are reached. `preferred`: agents who alone may until `preferred_until`; empty and 0 once that is over."""
 
     id: str
     caller: str
@@ -173,6 +175,9 @@ class InteractionView:
     visit_id: str
     served_by: str
     reason: Reason | None
+    ring: int = 0
+    preferred: tuple[str, ...] = ()
+    preferred_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,4 +276,7 @@ def _interaction_view(floor: Floor, interaction: Interaction) -> InteractionView
         visit_id=interaction.visit_id,
         served_by=interaction.served_by,
         reason=interaction.reason,
+        ring=interaction.ring if waiting else 0,
+        preferred=interaction.preferred if waiting and interaction.preferred_until else (),
+        preferred_until=interaction.preferred_until if waiting else 0,
     )

@@ -64,7 +64,11 @@ def _weighted_random(agent: Agent, interaction: Interaction, _: int, seed: int) 
 
 
 def _best_skill_first(agent: Agent, interaction: Interaction, _: int, __: int) -> AgentKey:
-    return ranking.best_skill_first(levels_met(agent.skills, interaction.needs), agent.idle_since, agent.id)
+    return ranking.best_skill_first(levels_met(agent.skills, *interaction.terms[:2]), agent.idle_since, agent.id)
+
+
+def _preferred(agent: Agent, interaction: Interaction, _: int, __: int) -> AgentKey:
+    return (interaction.preferred.index(agent.id), agent.id)
 
 
 def _rules() -> tuple[Rule, ...]:
@@ -82,3 +86,6 @@ def _rules() -> tuple[Rule, ...]:
 
 
 RULES = {Strategy(rule.name): rule for rule in _rules()}
+
+#: While preferred agents alone may, the order in which they are preferred stands before the queue's strategy.
+PREFERRED = Rule("preferred_agent", ("preference",), "less_preferred", ranking.longest_idle, _preferred)

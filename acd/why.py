@@ -25,6 +25,7 @@ from acd.matching import Needs
 from acd.model import AssignmentState, Desktop, Phone, Presence, Stage
 from acd.presence import Agent
 from acd.ranking import AgentKey
+from acd.selection import rule_for
 
 Key = tuple[tuple[str, int | str], ...]
 """A ranking key as (label, value) pairs in ranking order, as in `acd.model.Reason`."""
@@ -171,7 +172,37 @@ class RankedLower:
         return f"could, but ranks lower: {own}, the chosen one's {chosen}"
 
 
-Obstacle = NotServing | Holding | NotReady | PhoneNotFree | DesktopMissing | SkillMissing | RankedLower
+@dataclass(frozen=True, slots=True)
+class ChoiceMissing:
+    """Has none of these skills at the level beside it."""
+
+    wanted: Needs
+
+    def tell(self, teller: Teller) -> str:
+        return "skill: needs " + " or ".join(f"{skill} {level}" for skill, level in self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class NotPreferred:
+    """Others alone may, until then."""
+
+    until: int
+
+    def tell(self, teller: Teller) -> str:
+        return f"not preferred: only preferred agents may until {teller.time(self.until)}"
+
+
+Obstacle = (
+    NotServing
+    | ChoiceMissing
+    | NotPreferred
+    | Holding
+    | NotReady
+    | PhoneNotFree
+    | DesktopMissing
+    | SkillMissing
+    | RankedLower
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,11 +331,12 @@ def _candidates(
     offers = {each.offer_id for each in not_yet}
     chosen = not_yet[0].agent_id if not_yet else ""
     best = not_yet[0].reason.key if not_yet else ()
-    rule, seed = floor.queues[interaction.queue].rule, floor.configuration.seed
+    rule, seed = rule_for(floor, interaction), floor.configuration.seed
     found = []
     for agent in floor.agents.values():
-        serves = interaction.queue in agent.profile.queues
-        if serves or agent.presence is not Presence.LOGGED_OUT or agent.assignments:
+        serves = _serves(agent, interaction)
+        listed = interaction.queue in agent.profile.queues
+        if listed or agent.presence is not Presence.LOGGED_OUT or agent.assignments:
             obstacles = _obstacles(floor, agent, interaction, offers)
             key: Key = ()
             place: AgentKey = ()
@@ -324,11 +356,18 @@ def _ranked_lower(key: Key, chosen: Key) -> RankedLower:
     return RankedLower(label, own, other)
 
 
+def _serves(agent: Agent, interaction: Interaction) -> bool:
+    """Whether the agent is in one of the queues that the interaction reaches now."""
+    return any(queue in agent.profile.queues for queue in interaction.terms.queues)
+
+
 def _obstacles(floor: Floor, agent: Agent, interaction: Interaction, not_yet: Collection[str]) -> tuple[Obstacle, ...]:
     """Everything but rank. None exactly when the agent was ready, serves the queue and has the skills."""
     found: list[Obstacle] = []
-    if interaction.queue not in agent.profile.queues:
+    if not _serves(agent, interaction):
         found.append(NotServing(interaction.queue))
+    if interaction.preferred_until and agent.id not in interaction.preferred:
+        found.append(NotPreferred(interaction.preferred_until))
     held = [each for each in agent.assignments if each.talk_id not in not_yet]
     for each in held:
         same = each.interaction_id == interaction.id
@@ -344,6 +383,9 @@ def _obstacles(floor: Floor, agent: Agent, interaction: Interaction, not_yet: Co
         has = agent.skills.get(skill, 0)
         if has < level:
             found.append(SkillMissing(skill, has, level))
+    for group in interaction.choices:
+        if all(agent.skills.get(skill, 0) < level for skill, level in group):
+            found.append(ChoiceMissing(group))
     return tuple(found)
 
 

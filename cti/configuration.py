@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from acd.model import AgentProfile, Configuration, QueueRules, Requirement, Strategy
+from acd.model import AgentProfile, Configuration, PriorityStep, QueueRules, Requirement, Ring, Strategy
 from cti.errors import CtiError
 from cti.ports import PhoneRecord
 from cti.provisioning import PhoneKind, PhoneSettings, Transport, Trunk
@@ -50,9 +50,19 @@ def _queue_rules(queue: Queue) -> QueueRules:
         wrap_up_us=_us(queue.wrap_up_s),
         short_abandon_us=_us(queue.short_abandon_s),
         priority=queue.priority,
-        requirements=tuple(Requirement(skill, level) for skill, level in queue.skills.items()),
+        requirements=(
+            *(Requirement(skill, level) for skill, level in queue.skills.items()),
+            *(_choice(tuple(choice.items())) for choice in queue.any_skill),
+        ),
         strategy=Strategy(queue.strategy),
+        relax=tuple(Ring(_us(ring.after_s), tuple(ring.skills.items()), ring.queues) for ring in queue.relax),
+        raise_priority=tuple(PriorityStep(_us(step.after_s), step.by) for step in queue.raise_priority),
     )
+
+
+def _choice(skills: tuple[tuple[str, int], ...]) -> Requirement:
+    (skill, level), *others = skills
+    return Requirement(skill, level, tuple(others))
 
 
 def phone_settings(phone: PhoneRecord) -> PhoneSettings:

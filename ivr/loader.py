@@ -197,12 +197,25 @@ def _check_numbers(document: Document, names: Names) -> Iterator[Problem]:
                 yield document.problem((rule.number, "labels", label), message, at_key=True)
 
 
+def _skill_paths(queue: Queue) -> Iterator[tuple[str | int, ...]]:
+    """Where the queue names skills."""
+    yield from (("skills", skill) for skill in queue.skills)
+    yield from (("any_skill", at, skill) for at, choice in enumerate(queue.any_skill) for skill in choice)
+    yield from (("relax", at, "skills", skill) for at, ring in enumerate(queue.relax) for skill in ring.skills)
+
+
 def _check_queues(document: Document, queues: dict[str, Queue], names: Names) -> Iterator[Problem]:
     """Skills are known; announcements can be said."""
     for queue in queues.values():
-        for skill in queue.skills:
-            if names.skills is not None and skill not in names.skills:
-                yield document.problem((queue.id, "skills", skill), unknown("skill", skill, names.skills), at_key=True)
+        for path in _skill_paths(queue):
+            if names.skills is not None and path[-1] not in names.skills:
+                skill = str(path[-1])
+                yield document.problem((queue.id, *path), unknown("skill", skill, names.skills), at_key=True)
+        for at, ring in enumerate(queue.relax):
+            for number, other in enumerate(ring.queues):
+                if other == queue.id or other not in queues:
+                    known = frozenset(queues) - {queue.id}
+                    yield document.problem((queue.id, "relax", at, "queues", number), unknown("queue", other, known))
         if queue.announcement is not None:
             path = (queue.id, "announcement")
             yield from check_languages(document, path, queue.announcement, names.settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import ip_network
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import phonenumbers
@@ -234,6 +235,50 @@ class Trunk(Part):
         return srtp
 
 
+def _relaxed_level(level: int) -> int:
+    if not 0 <= level <= 10:
+        raise wrong(f"{level} is not a skill level: expected a number from 1 to 10, or 0 to ask for it no more")
+    return level
+
+
+def _alternatives(skills: Mapping[str, int]) -> Mapping[str, int]:
+    if len(skills) < 2:
+        raise wrong("expected at least two skills to choose from")
+    return skills
+
+
+def _steps_rise(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    for before, step in pairwise(steps):
+        if step.after_s <= before.after_s:
+            raise wrong(f"after {step.after_s:g}s does not come later than after {before.after_s:g}s: expected rising")
+    return steps
+
+
+def _later(seconds: float) -> float:
+    if seconds <= 0:
+        raise wrong("expected some time to wait first, such as 30s")
+    return seconds
+
+
+class Step(Part):
+    """Something that changes after a time in the queue."""
+
+    after_s: Annotated[Seconds, AfterValidator(_later)] = Field(alias="after")
+
+
+class RingRule(Step):
+    """Who else may from then on: skills asked for at no more than these levels (0: no more), agents of more queues."""
+
+    skills: Mapping[Name, Annotated[int, AfterValidator(_relaxed_level)]] = Field(default_factory=dict)
+    queues: tuple[Name, ...] = ()
+
+
+class PriorityRule(Step):
+    """By how much priority rises from then on."""
+
+    by: Annotated[int, AfterValidator(_positive)] = 1
+
+
 class Queue(Part):
     """`queues.yaml`: a waiting line and its rules. Higher priority is served first."""
 
@@ -245,6 +290,9 @@ class Queue(Part):
     priority: int = 0
     strategy: Strategy = "longest_idle"
     skills: Mapping[Name, SkillLevel] = Field(default_factory=dict)
+    any_skill: tuple[Annotated[Mapping[Name, SkillLevel], AfterValidator(_alternatives)], ...] = ()
+    relax: Annotated[tuple[RingRule, ...], AfterValidator(_steps_rise)] = ()
+    raise_priority: Annotated[tuple[PriorityRule, ...], AfterValidator(_steps_rise)] = ()
     music: Name = "default"
     announcement: Texts | None = None
     announce_every_s: Seconds = Field(30.0, alias="announce_every")

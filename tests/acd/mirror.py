@@ -23,9 +23,11 @@ from acd.commands import (
     TalkOpened,
     VisitClosed,
     VisitOpened,
+    VisitStepped,
     WrapUpClosed,
 )
 from acd.events import (
+    ClockReached,
     ConfigurationChanged,
     Event,
     InteractionAttached,
@@ -34,7 +36,18 @@ from acd.events import (
     RoutingPaused,
     RoutingResumed,
 )
-from acd.model import Configuration, Desktop, OfferOutcome, Phone, Presence, Requirement, Stage, Strategy
+from acd.model import (
+    AgentProfile,
+    Configuration,
+    Desktop,
+    OfferOutcome,
+    Phone,
+    Presence,
+    QueueRules,
+    Requirement,
+    Stage,
+    Strategy,
+)
 
 
 @dataclass
@@ -49,6 +62,12 @@ class Caller:
     offer: str = ""
     talk: str = ""
     offers_made: int = 0
+    entered: int = 0
+    ring: int = 0
+    raised: int = 0
+    preferred: tuple[str, ...] = ()
+    until: int = 0
+    told: tuple[int, bool] = (0, False)
 
 
 @dataclass
@@ -86,6 +105,7 @@ class Mirror:
             self._take(command, event, now)
         self._forget_seats()
         made = [each for each in answer if isinstance(each, OfferInteraction)]
+        self._settle({each.interaction_id for each in made})
         self._judge_offers(made, now)
         for each in made:
             self.seats[each.agent_id].offered_at = now
@@ -98,12 +118,25 @@ class Mirror:
         if isinstance(event, InteractionAttached | InteractionDetached):
             if event.interaction_id in self.callers:
                 self.callers[event.interaction_id].attached = isinstance(event, InteractionAttached)
+        elif isinstance(event, ClockReached):
+            self._take_time(now)
         elif isinstance(event, RoutingPaused | RoutingResumed):
             self.paused = isinstance(event, RoutingPaused)
         elif isinstance(event, ConfigurationChanged):
             self.configuration = event.configuration
             for profile in event.configuration.agents:
                 self.seats.setdefault(profile.id, Seat(now))
+
+    def _take_time(self, now: int) -> None:
+        """Rings, steps and preferences that are due; nothing is ever taken back."""
+        for caller in self.callers.values():
+            if caller.stage in (Stage.QUEUED, Stage.OFFERED):
+                rules = self._rules(caller.queue)
+                waited = now - caller.entered
+                caller.ring = max(caller.ring, len([each for each in rules.relax if each.after_us <= waited]))
+                caller.raised = max(caller.raised, len([x for x in rules.raise_priority if x.after_us <= waited]))
+                if now >= caller.until:
+                    caller.until = 0
 
     # --- what the answer says ------------------------------------------------------------------------------
 
@@ -129,8 +162,13 @@ class Mirror:
                 self._first("visit end", command.visit_id)
                 assert self.callers[command.interaction_id].visit == command.visit_id
                 self.callers[command.interaction_id].visit = ""
+            case VisitStepped():
+                caller = self.callers[command.interaction_id]
+                assert caller.visit == command.visit_id
+                assert caller.told != (command.ring, command.preferring) or command.cause == "time"
+                caller.told = (command.ring, command.preferring)
             case OfferInteraction():
-                self._take_offer(command, now)
+                self._take_offer(command)
             case OfferClosed():
                 self._take_offer_end(command)
             case TalkOpened():
@@ -167,10 +205,14 @@ class Mirror:
         assert command.first_asked_at == caller.asked, "the first-asked time changed"
         caller.priority, caller.requirements = event.priority, event.requirements
         caller.visit = command.visit_id
+        caller.entered, caller.ring, caller.raised = now, 0, 0
+        caller.preferred = event.preferred
+        caller.until = now + event.preferred_us if event.preferred and event.preferred_us else 0
+        caller.told = (0, caller.until > 0)
         line = sorted(self._rank(each) for each in self.callers if self._waits_in(each, command.queue))
         assert command.position == line.index(self._rank(command.interaction_id)) + 1
 
-    def _take_offer(self, command: OfferInteraction, now: int) -> None:
+    def _take_offer(self, command: OfferInteraction) -> None:
         caller = self.callers[command.interaction_id]
         caller.offers_made += 1
         assert command.offer_id == f"{command.interaction_id}/{caller.offers_made}"
@@ -178,8 +220,6 @@ class Mirror:
         assert not self.seats[command.agent_id].holds, "an agent holds two"
         caller.offer = command.offer_id
         self.seats[command.agent_id].holds[command.interaction_id] = "offer"
-        others = sum(command.queue in profile.queues for profile in self.configuration.agents) - 1
-        assert sum(count for _, count in command.reason.passed_over) == others
 
     def _take_offer_end(self, command: OfferClosed) -> None:
         self._first("offer end", command.offer_id)
@@ -243,19 +283,66 @@ class Mirror:
         caller = self.callers[interaction_id]
         return caller.queue == queue and caller.stage in (Stage.QUEUED, Stage.OFFERED)
 
+    def _rules(self, queue: str) -> QueueRules:
+        (rules,) = [each for each in self.configuration.queues if each.id == queue]
+        return rules
+
     def _rank(self, interaction_id: str) -> tuple[int, int, str]:
         caller = self.callers[interaction_id]
-        (rules,) = [each for each in self.configuration.queues if each.id == caller.queue]
+        rules = self._rules(caller.queue)
         assert caller.asked is not None
-        return (-(rules.priority + caller.priority), caller.asked, interaction_id)
+        raised = sum(step.by for step in rules.raise_priority[: caller.raised])
+        return (-(rules.priority + caller.priority + raised), caller.asked, interaction_id)
+
+    def _reached(self, caller: Caller, ring: int) -> set[str]:
+        return {caller.queue, *(queue for each in self._rules(caller.queue).relax[:ring] for queue in each.queues)}
+
+    def _wanted(self, caller: Caller, ring: int) -> list[tuple[bool, dict[str, int]]]:
+        """What is asked for: of each entry one skill at its level; whether there was a choice. What a ring dropped is
+        not there."""
+        rules = self._rules(caller.queue)
+        entries = []
+        for each in (*rules.requirements, *caller.requirements):
+            entry: dict[str, int] = {}
+            for skill, level in ((each.skill, each.level), *each.any_of):
+                ceilings = [dict(made.levels)[skill] for made in rules.relax[:ring] if skill in dict(made.levels)]
+                lowered = min(level, *ceilings) if ceilings else level
+                entry[skill] = min(lowered, entry.get(skill, lowered))
+            if all(entry.values()):
+                entries.append((bool(each.any_of), entry))
+        return entries
+
+    def _suits(self, agent_id: str, caller: Caller, ring: int) -> bool:
+        """Serves a queue that is reached and has the skills, whatever they do."""
+        for profile in self.configuration.agents:
+            if profile.id == agent_id:
+                levels = dict(profile.skills)
+                has_all = all(
+                    any(levels.get(skill, 0) >= level for skill, level in entry.items())
+                    for _, entry in self._wanted(caller, ring)
+                )
+                return has_all and bool(self._reached(caller, ring) & set(profile.queues))
+        return False
 
     def _may(self, agent_id: str, interaction_id: str) -> bool:
         caller = self.callers[interaction_id]
-        (profile,) = [each for each in self.configuration.agents if each.id == agent_id]
-        (rules,) = [each for each in self.configuration.queues if each.id == caller.queue]
-        wanted = [*rules.requirements, *caller.requirements]
-        levels = dict(profile.skills)
-        return caller.queue in profile.queues and all(levels.get(each.skill, 0) >= each.level for each in wanted)
+        return (not caller.until or agent_id in caller.preferred) and self._suits(agent_id, caller, caller.ring)
+
+    def _settle(self, offered: set[str]) -> None:
+        """Where nobody who is signed in could ever serve, the next ring that somebody could, and no preference."""
+        there = [
+            agent_id for agent_id, seat in self.seats.items() if seat.holds or seat.presence is not Presence.LOGGED_OUT
+        ]
+        for interaction_id, caller in self.callers.items():
+            if interaction_id in offered or (caller.stage is Stage.QUEUED and caller.attached):
+                rings = range(caller.ring, len(self._rules(caller.queue).relax) + 1)
+                caller.ring = next(
+                    (ring for ring in rings if any(self._suits(each, caller, ring) for each in there)), caller.ring
+                )
+                if not any(each in caller.preferred and self._suits(each, caller, caller.ring) for each in there):
+                    caller.until = 0
+            if caller.stage in (Stage.QUEUED, Stage.OFFERED):
+                assert caller.told == (caller.ring, caller.until > 0)
 
     def _is_able(self, agent_id: str) -> bool:
         """Ready, phone free, desktop there or not asked for; whatever they hold."""
@@ -270,7 +357,9 @@ class Mirror:
     def _key(self, agent_id: str, interaction_id: str, now: int) -> tuple[int | str, ...]:
         """Where the agent stands for this caller, by the strategy of the caller's queue."""
         caller, seat = self.callers[interaction_id], self.seats[agent_id]
-        (rules,) = [each for each in self.configuration.queues if each.id == caller.queue]
+        if caller.until:
+            return (caller.preferred.index(agent_id),)
+        rules = self._rules(caller.queue)
         (profile,) = [each for each in self.configuration.agents if each.id == agent_id]
         draw = f"{self.configuration.seed} {interaction_id} {agent_id}"
         match rules.strategy:
@@ -288,10 +377,20 @@ class Mirror:
             case Strategy.WEIGHTED_RANDOM:
                 return (min(_hash(f"{draw} {ticket}") for ticket in range(profile.weight)), agent_id)
             case Strategy.BEST_SKILL_FIRST:
-                wanted = {each.skill for each in (*rules.requirements, *caller.requirements)}
-                return (-sum(level for skill, level in profile.skills if skill in wanted), seat.idle_since, agent_id)
+                return (-self._levels_met(profile, caller), seat.idle_since, agent_id)
             case _:
                 return (seat.idle_since, agent_id)
+
+    def _levels_met(self, profile: AgentProfile, caller: Caller) -> int:
+        """Each skill that is needed once, and of each different choice the best that is enough."""
+        levels = dict(profile.skills)
+        wanted = self._wanted(caller, caller.ring)
+        single = {skill for choice, entry in wanted if not choice for skill in entry}
+        choices = {tuple(sorted(entry.items())) for choice, entry in wanted if choice}
+        enough = (
+            max(levels.get(skill, 0) for skill, need in entry if levels.get(skill, 0) >= need) for entry in choices
+        )
+        return sum(levels[skill] for skill in single) + sum(enough)
 
     def _judge_offers(self, made: list[OfferInteraction], now: int) -> None:
         """The offers of this answer are exactly those that the rules give, in order, and no more are possible."""
@@ -299,6 +398,11 @@ class Mirror:
         if self.paused:
             return
         new = {each.interaction_id: each.agent_id for each in made}
+        for each in made:
+            caller = self.callers[each.interaction_id]
+            reached = self._reached(caller, caller.ring)
+            others = sum(bool(reached & set(profile.queues)) for profile in self.configuration.agents) - 1
+            assert sum(count for _, count in each.reason.passed_over) == others
         waiting = [
             each
             for each, caller in self.callers.items()

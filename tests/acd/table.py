@@ -22,6 +22,7 @@ from acd.commands import (
     TalkOpened,
     VisitClosed,
     VisitOpened,
+    VisitStepped,
     WithdrawOffer,
     WrapUpClosed,
 )
@@ -56,8 +57,10 @@ from acd.model import (
     Outcome,
     Phone,
     Presence,
+    PriorityStep,
     QueueRules,
     Requirement,
+    Ring,
     Strategy,
     VisitOutcome,
 )
@@ -72,7 +75,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def configuration(data: dict[str, Any]) -> Configuration:
-    """`queues` (ring, wrap_up, short in seconds; priority; needs; strategy) and `agents` (queues, skills, weight)."""
+    """`queues` (ring, wrap_up, short in seconds; priority; needs; …) and `agents` (queues, skills, weight)."""
     return Configuration(
         queues=tuple(_queue(name, rules or {}) for name, rules in data["queues"].items()),
         agents=tuple(
@@ -99,6 +102,13 @@ def _queue(name: str, rules: dict[str, Any]) -> QueueRules:
         priority=rules.get("priority", 0),
         requirements=tuple(Requirement(*each) for each in rules.get("needs", {}).items()),
         strategy=Strategy(rules.get("strategy", "longest_idle")),
+        relax=tuple(
+            Ring(each["after"] * SECOND, tuple(each.get("needs", {}).items()), tuple(each.get("queues", ())))
+            for each in rules.get("relax", ())
+        ),
+        raise_priority=tuple(
+            PriorityStep(each["after"] * SECOND, each["by"]) for each in rules.get("raise_priority", ())
+        ),
     )
 
 
@@ -125,6 +135,7 @@ def events(row: dict[str, Any]) -> list[Event]:
 def _queue_event(caller: str, queue: str, *options: str) -> list[Event]:
     given = dict(zip(options[::2], options[1::2], strict=True))
     asked = given.pop("asked", None)
+    wished, length = given.pop("prefers", None), int(given.pop("for", 0))
     return [
         InteractionQueued(
             caller,
@@ -132,6 +143,8 @@ def _queue_event(caller: str, queue: str, *options: str) -> list[Event]:
             priority=int(given.pop("priority", 0)),
             requirements=tuple(Requirement(skill, int(level)) for skill, level in given.items()),
             first_asked_at=None if asked is None else START + int(asked) * SECOND,
+            preferred=tuple(wished.split(",")) if wished else (),
+            preferred_us=length * SECOND,
         )
     ]
 
@@ -198,6 +211,12 @@ def _visit_closed(command: VisitClosed) -> str:
     return f"{command.interaction_id} leaves {command.queue}: {command.outcome}{by}"
 
 
+def _visit_stepped(command: VisitStepped) -> str:
+    only = ", preferred agents only" if command.preferring else ""
+    why = " at once: nobody signed in could" if command.cause == "nobody" else ""
+    return f"{command.interaction_id} in {command.queue}: ring {command.ring}, priority {command.priority}{only}{why}"
+
+
 def _offer(command: OfferInteraction) -> str:
     return f"RING {command.agent_id} for {command.offer_id} ({command.queue}) until {_at(command.expires_at)}"
 
@@ -219,6 +238,7 @@ _TOLD: dict[type, Callable[[Any], str]] = {
     InteractionClosed: _closed,
     VisitOpened: lambda c: f"{c.interaction_id} enters {c.queue}, place {c.position}",
     VisitClosed: _visit_closed,
+    VisitStepped: _visit_stepped,
     OfferClosed: lambda c: f"offer of {c.interaction_id} to {c.agent_id}: {c.outcome}",
     TalkOpened: lambda c: f"{c.interaction_id} and {c.agent_id} talk",
     TalkClosed: _talk_closed,

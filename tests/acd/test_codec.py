@@ -46,9 +46,11 @@ def test_the_form_is_readable_and_stable() -> None:
         "interaction_id": "i1",
         "queue": "billing",
         "priority": 2,
-        "requirements": [{"type": "Requirement", "skill": "vpn", "level": 3}],
+        "requirements": [{"type": "Requirement", "skill": "vpn", "level": 3, "any_of": []}],
         "attributes": [["account", "7"]],
         "first_asked_at": None,
+        "preferred": [],
+        "preferred_us": 0,
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from acd.configuration import validate
 from acd.errors import ConfigurationError
-from acd.model import AgentProfile, Configuration, QueueRules, Requirement
+from acd.model import AgentProfile, Configuration, PriorityStep, QueueRules, Requirement, Ring
 
 Q = QueueRules("billing")
 
@@ -52,6 +52,34 @@ Q = QueueRules("billing")
         (
             Configuration(agents=(AgentProfile("amy", skills=(("vpn", 0),)),)),
             "agent 'amy': skill 'vpn': expected a level from 1 to 10, got 0",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", requirements=(Requirement("vpn", 1, (("sip", 0),)),)),)),
+            "queue 'billing': skill 'sip': expected a level from 1 to 10, got 0",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", relax=(Ring(5), Ring(5))),)),
+            "queue 'billing': relax: after_us: expected more than 5, got 5",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", relax=(Ring(5, (("vpn", 0), ("sip", 11))),)),)),
+            "queue 'billing': relax: skill 'sip': expected a level from 1 to 10, got 11",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", relax=(Ring(5, queues=("billing",)),)),)),
+            "queue 'billing': relax: expected another known queue, got 'billing'",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", relax=(Ring(5, queues=("sales",)),)),)),
+            "queue 'billing': relax: expected another known queue, got 'sales'",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", raise_priority=(PriorityStep(5, 0),)),)),
+            "queue 'billing': raise_priority: by: expected more than 0, got 0",
+        ),
+        (
+            Configuration(queues=(QueueRules("billing", raise_priority=(PriorityStep(0),)),)),
+            "queue 'billing': raise_priority: after_us: expected more than 0, got 0",
         ),
         (
             Configuration(agents=(AgentProfile("amy", weight=0),)),

@@ -69,6 +69,7 @@ def forget_the_agent(floor: Floor) -> None:
     del floor.agents["jon"]
     for queue in floor.queues.values():
         queue.states[AgentState.TALKING] = 0
+        queue.agents.pop("jon", None)
 
 
 def leave_the_line(floor: Floor) -> None:
@@ -82,7 +83,7 @@ def leave_the_offerable(floor: Floor) -> None:
 def wait_nowhere(floor: Floor) -> None:
     interaction = floor.interactions["i3"]
     interaction.stage = Stage.IN_FLOW
-    floor.queues["billing"].file(interaction)
+    floor.file(interaction)
     interaction.stage, interaction.queue = Stage.QUEUED, "nowhere"
 
 

@@ -49,8 +49,10 @@ from acd.model import (
     Outcome,
     Phone,
     Presence,
+    PriorityStep,
     QueueRules,
     Requirement,
+    Ring,
     Stage,
     Strategy,
     VisitOutcome,
@@ -65,7 +67,18 @@ AGENTS = ("amy", "ben", "cid", "dot")
 QUEUES = ("billing", "sales", "tech")
 PEOPLE = st.sampled_from((*AGENTS, "nobody"))
 LINES = st.sampled_from((*QUEUES, "nowhere"))
-NEEDS = st.sampled_from(((), (), (Requirement("vpn", 3),), (Requirement("french"), Requirement("vpn", 7))))
+NEEDS = st.sampled_from(
+    (
+        (),
+        (),
+        (Requirement("vpn", 3),),
+        (Requirement("french"), Requirement("vpn", 7)),
+        (Requirement("french", 4, (("vpn", 6), ("french", 2))), Requirement("vpn", 2)),
+    )
+)
+WISHES = st.lists(PEOPLE, max_size=2, unique=True).map(tuple)
+LEVELS = st.sampled_from(((), (("vpn", 4),), (("vpn", 0),), (("french", 0), ("vpn", 5))))
+AFTERS = st.lists(st.integers(1, 40), max_size=2, unique=True).map(sorted)
 
 QUEUE_RULES = st.builds(
     QueueRules,
@@ -93,7 +106,11 @@ def configurations(draw: st.DrawFn) -> Configuration:
     people = draw(st.lists(st.sampled_from(AGENTS), unique=True, min_size=1))
     queues = []
     for name in names:
-        queues.append(replace(draw(QUEUE_RULES), id=name))
+        others = [each for each in names if each != name]
+        lent = st.lists(st.sampled_from(others), max_size=2, unique=True).map(tuple)
+        relax = tuple(Ring(after, draw(LEVELS), draw(lent)) for after in draw(AFTERS))
+        steps = tuple(PriorityStep(after, draw(st.integers(1, 2))) for after in draw(AFTERS))
+        queues.append(replace(draw(QUEUE_RULES), id=name, relax=relax, raise_priority=steps))
     agents = []
     for name in people:
         profile = draw(PROFILES)
@@ -194,6 +211,14 @@ class Floor(RuleBasedStateMachine):
     @rule(data=st.data(), queue=LINES, asked=st.none() | st.integers(START - 50, START + 200))
     def ask(self, data: st.DataObject, queue: str, asked: int | None) -> None:
         self.do(InteractionQueued(self.some(data, self.calls), queue, first_asked_at=asked), 1)
+
+    @rule(queue=st.sampled_from(QUEUES), needs=NEEDS, wished=WISHES, length=st.integers(0, 30))
+    def call_for(self, queue: str, needs: tuple[Requirement, ...], wished: tuple[str, ...], length: int) -> None:
+        """A caller who prefers some agents."""
+        self.arrivals += 1
+        self.calls.append(f"i{self.arrivals}")
+        self.do(InteractionArrived(self.calls[-1]))
+        self.do(InteractionQueued(self.calls[-1], queue, 0, needs, preferred=wished, preferred_us=length))
 
     @rule(data=st.data(), outcome=st.sampled_from(VisitOutcome))
     def leave_queue(self, data: st.DataObject, outcome: VisitOutcome) -> None:

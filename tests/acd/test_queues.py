@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from acd.interactions import Interaction
+from acd.matching import Terms
 from acd.model import QueueRules, Stage
 from acd.queues import Queue
 from acd.ranking import rank_key
@@ -11,7 +12,7 @@ from acd.ranking import rank_key
 def waiting(interaction_id: str, asked: int, *needs: tuple[str, int], priority: int = 0) -> Interaction:
     interaction = Interaction(interaction_id, "", "", "", "voice", 0, False, stage=Stage.QUEUED)
     interaction.first_asked_at = asked
-    interaction.rank, interaction.needs = rank_key(priority, asked, interaction_id), needs
+    interaction.rank, interaction.terms = rank_key(priority, asked, interaction_id), Terms(needs, (), ("billing",))
     return interaction
 
 
@@ -19,6 +20,7 @@ def filed(*interactions: Interaction) -> Queue:
     queue = Queue(QueueRules("billing"))
     for interaction in interactions:
         queue.file(interaction)
+        queue.file_offer(interaction)
     return queue
 
 
@@ -33,17 +35,21 @@ def test_the_offered_wait_but_are_not_offerable() -> None:
     interaction = waiting("i1", 5)
     queue = filed(interaction)
     interaction.stage = Stage.OFFERED
-    assert not queue.holds(interaction)
+    assert not queue.offers(interaction)
     queue.file(interaction)
+    queue.file_offer(interaction)
     assert queue.holds(interaction)
-    assert (queue.totals().waiting, queue.best_waiting({})) == (1, None)
+    assert queue.offers(interaction)
+    assert (queue.totals().waiting, queue.best_waiting("amy", {})) == (1, None)
 
 
 def test_who_leaves_is_in_no_index() -> None:
     interaction = waiting("i1", 5)
     queue = filed(interaction)
     interaction.stage = Stage.TALKING
+    assert not queue.holds(interaction)
     queue.file(interaction)
+    queue.file_offer(interaction)
     assert queue.agrees(filed())
     assert queue.totals().oldest_asked_at == 0
 
@@ -55,10 +61,10 @@ def test_the_first_in_line_whom_these_skills_serve() -> None:
         waiting("i3", 2, ("vpn", 2)),
         waiting("i4", 9, ("vpn", 7), priority=1),
     )
-    assert queue.best_waiting({}) == (0, 3, "i2")
-    assert queue.best_waiting({"vpn": 2}) == (0, 2, "i3")
-    assert queue.best_waiting({"vpn": 7, "french": 5}) == (-1, 9, "i4")
-    assert filed().best_waiting({}) is None
+    assert queue.best_waiting("amy", {}) == (0, 3, "i2")
+    assert queue.best_waiting("amy", {"vpn": 2}) == (0, 2, "i3")
+    assert queue.best_waiting("amy", {"vpn": 7, "french": 5}) == (-1, 9, "i4")
+    assert filed().best_waiting("amy", {}) is None
 
 
 def test_the_oldest_is_who_asked_first_whatever_the_priority() -> None:

@@ -7,15 +7,17 @@ import pytest
 from acd.commands import OfferInteraction
 from acd.events import (
     CallerLeft,
+    ClockReached,
     InteractionArrived,
     InteractionQueued,
     OfferAccepted,
     OfferRejected,
     PresenceChosen,
     RoutingPaused,
+    RoutingResumed,
     TalkEnded,
 )
-from acd.model import AgentProfile, Configuration, Presence, QueueRules, Reason, Requirement, Strategy
+from acd.model import AgentProfile, Configuration, Presence, QueueRules, Reason, Requirement, Ring, Strategy
 from acd.selection import ranked
 from acd.snapshot import dump, restore
 from acd.strategies import RULES
@@ -153,3 +155,45 @@ def test_a_state_with_an_offer_is_plain_text_and_comes_back(strategy: Strategy) 
     stored = dump(desk.engine)
     assert type(stored["interactions"][0]["reason"]["rule"]) is str
     assert dump(restore(stored)) == stored
+
+
+def test_agents_of_added_queues_stand_in_one_order_each_once() -> None:
+    """cid serves both queues; ben only the one that the ring adds, and has been idle longest."""
+    rules = (
+        QueueRules("tech", strategy=Strategy.FEWEST_HANDLED, relax=(Ring(5 * SECOND, queues=("sales",)),)),
+        QueueRules("sales"),
+    )
+    agents = (
+        AgentProfile("amy", queues=("tech",)),
+        AgentProfile("ben", queues=("sales",)),
+        AgentProfile("cid", queues=("sales", "tech")),
+    )
+    desk = Desk(Configuration(rules, agents))
+    desk.sign_in("ben", "amy", "cid")
+    desk.do(RoutingPaused("test"))
+    desk.call("i1", "tech")
+    desk.do(ClockReached(), after=5)
+    reason = only(OfferInteraction, desk.do(RoutingResumed())).reason
+    assert (reason.key[-1], reason.runner_up, reason.passed_over) == (
+        ("agent_id", "ben"),
+        "amy",
+        (("more_handled", 2),),
+    )
+    assert desk.interaction("i1").ring == 1
+
+
+def test_only_preferred_agents_while_it_lasts_in_the_order_of_preference() -> None:
+    desk = desk_with(Strategy.LONGEST_IDLE)
+    desk.do(InteractionArrived("i1"))
+    asked = InteractionQueued("i1", "tech", preferred=("nobody", "dot", "cid", "dot"), preferred_us=9)
+    reason = only(OfferInteraction, desk.do(asked)).reason
+    assert (reason.rule, reason.key, reason.runner_up) == (
+        "preferred_agent",
+        (("preference", 1), ("agent_id", "dot")),
+        "cid",
+    )
+    assert reason.passed_over == (("less_preferred", 1), ("not_preferred", 2))
+    assert desk.interaction("i1").preferred_until == desk.now + 9
+    assert desk.do(asked) == ()
+    desk.do(OfferAccepted("i1/1"))
+    assert (desk.interaction("i1").preferred, desk.interaction("i1").preferred_until) == ((), 0)

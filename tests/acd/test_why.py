@@ -397,3 +397,20 @@ TestExplained.settings = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+def test_choices_and_preferences_that_stand_in_the_way_are_told() -> None:
+    desk = Watched(site(person("amy"), person("ben", vpn=2), person("cid", french=4)))
+    desk.sign_in("amy", "ben", "cid")
+    desk.do(PresenceChosen("ben", Presence.NOT_READY, "lunch"))
+    desk.do(InteractionArrived("i1"))
+    choice = (Requirement("vpn", 2, (("french", 5),)),)
+    desk.do(InteractionQueued("i1", "billing", requirements=choice, preferred=("ben",), preferred_us=30 * SECOND))
+    waits = tell(explain_waiting(desk.engine, "i1"))[-3:]
+    assert waits == [
+        "Amy (amy): not preferred: only preferred agents may until 00:17:22.000; skill: needs french 5 or vpn 2",
+        "Ben (ben): not ready (lunch) since 00:16:50.000",
+        "Cid (cid): not preferred: only preferred agents may until 00:17:22.000; skill: needs french 5 or vpn 2",
+    ]
+    desk.do(PresenceChosen("ben", Presence.READY))
+    assert desk.said("i1/1")[-3:][0] == "Ben (ben): chosen: preference 0"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from acd.engine import Engine
-from acd.model import AgentProfile, QueueRules, Requirement, Strategy
+from acd.model import AgentProfile, PriorityStep, QueueRules, Requirement, Ring, Strategy
 from cti.configuration import ConfigurationMismatchError, engine_configuration, phone_settings, trunks
 from cti.provisioning import PhoneKind, Transport
 from tests.fakes.site import small_site
@@ -21,7 +21,12 @@ QUEUES = """billing:
   short_abandon: 2s
   priority: 3
   skills: { billing: 4 }
-tech: { title: Tech, strategy: round_robin }
+tech:
+  title: Tech
+  strategy: round_robin
+  any_skill: [{ tech: 3, billing: 8 }]
+  relax: [{ after: 30s, skills: { tech: 1 } }, { after: 1m, skills: { tech: 0 }, queues: [billing] }]
+  raise_priority: [{ after: 45s }]
 """
 TRUNKS = """carrier:
   host: sip.example.com
@@ -43,13 +48,19 @@ class Phone:
 
 
 def test_queues_become_rules_in_microseconds(tmp_path: Path) -> None:
-    site = small_site(tmp_path, HELLO, queues=QUEUES, skills="billing: Billing\n")
+    site = small_site(tmp_path, HELLO, queues=QUEUES, skills="billing: Billing\ntech: Tech\n")
     found = engine_configuration(site, [AgentProfile("maria", "Maria", ("billing",))], seed=7)
     assert found.queues[0] == QueueRules(
         "billing", "Billing questions", 12_000_000, 500_000, 2_000_000, 3, (Requirement("billing", 4),)
     )
     assert (found.seed, found.desktop_grace_us, found.offer_without_desktop) == (7, 60_000_000, False)
     assert [each.strategy for each in found.queues] == [Strategy.LONGEST_IDLE, Strategy.ROUND_ROBIN]
+    assert found.queues[1].requirements == (Requirement("tech", 3, (("billing", 8),)),)
+    assert found.queues[1].relax == (
+        Ring(30_000_000, (("tech", 1),)),
+        Ring(60_000_000, (("tech", 0),), ("billing",)),
+    )
+    assert found.queues[1].raise_priority == (PriorityStep(45_000_000, 1),)
     Engine(found, 0)
 
 

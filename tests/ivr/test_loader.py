@@ -261,3 +261,24 @@ def test_a_language_that_a_flow_sets_is_heard_too(tmp_path: Path) -> None:
     site = site_with(tmp_path, "- set: { language: zh }\n- say: Hello.")
 
     assert [str(each) for each in site.untranslated] == ["flows/main.yaml:5:12: no text in zh: callers hear en"]
+
+
+def test_a_queue_may_relax_raise_and_leave_a_choice(tmp_path: Path) -> None:
+    queues = """
+billing:
+  title: Billing
+  any_skill: [{ billing: 3, french: 7 }]
+  relax:
+    - { after: 30s, skills: { french: 0 } }
+    - { after: 1m, queues: [support] }
+  raise_priority: [{ after: 60s, by: 2 }, { after: 2m }]
+support: { title: Support }
+"""
+    site = site_with(tmp_path, "- queue: billing", queues_yaml=queues, skills_yaml="billing: B\nfrench: F\n")
+    queue = site.queues["billing"]
+    assert queue.any_skill == ({"billing": 3, "french": 7},)
+    assert [(ring.after_s, ring.skills, ring.queues) for ring in queue.relax] == [
+        (30, {"french": 0}, ()),
+        (60, {}, ("support",)),
+    ]
+    assert [(step.after_s, step.by) for step in queue.raise_priority] == [(60, 2), (120, 1)]
