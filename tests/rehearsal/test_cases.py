@@ -1,6 +1,6 @@
 """The engine against theory, and the engine with one planted fault against the same theory.
 
-In `make test` each case is looked at shortly with a fixed seed. With CALLYARD_LAB_EFFORT above 1 (`make soak`) it is
+In `make test` nearly every case is looked at shortly with a fixed seed. With CALLYARD_LAB_EFFORT above 1 (`make soak`) it is
 rehearsed until the 99 % half-width is at most 2 % of a mean wait and 0.5 points of a share.
 """
 
@@ -40,7 +40,10 @@ from tests.rehearsal.faults import (
 )
 
 EFFORT = SHORT if examples(1) == 1 else FULL
-CASES = all_cases()
+
+#: Too many calls for a short look, and their likes are in.
+ONLY_IN_FULL = ("Erlang A, 50 agents", "overflow, all wait 45 s, 10 agents")
+CASES = [case for case in all_cases() if EFFORT is FULL or case.name not in ONLY_IN_FULL]
 
 
 @pytest.mark.timeout(3600 if EFFORT is FULL else 60)
