@@ -13,7 +13,8 @@ class Assignment:
 
     `talk_id` is the offer's id, or the id of an adopted talk. `since`: when the present state began.
     `deadline`: when an offer expires or a wrap-up times out; 0 during a talk.
-    `wrap_up_us` is what the queue asked for when the offer was made: new rules touch nobody who talks.
+    `wrap_up_us` and `wrap_up_most_us` are what the queue asked for when the offer was made: new rules touch nobody
+    who talks.
     """
 
     interaction_id: str
@@ -24,6 +25,7 @@ class Assignment:
     since: int
     deadline: int
     wrap_up_us: int
+    wrap_up_most_us: int = 0
 
     def connect(self, now: int) -> None:
         """Agent and caller share a bridge."""
@@ -32,3 +34,11 @@ class Assignment:
     def wrap_up(self, now: int) -> None:
         """The bridge ended; the work after the call begins."""
         self.state, self.since, self.deadline = AssignmentState.WRAP_UP, now, now + self.wrap_up_us
+
+    def extend(self, by_us: int) -> bool:
+        """Move the end of the wrap-up, no further than the most; False when it cannot move."""
+        latest = min(self.deadline + by_us, self.since + self.wrap_up_most_us)
+        if latest <= self.deadline:
+            return False
+        self.deadline = latest
+        return True

@@ -38,7 +38,11 @@ def _validate_ids(what: str, ids: Iterable[str]) -> None:
 def _validate_queue(rules: QueueRules) -> None:
     if rules.ring_us <= 0:
         raise ConfigurationError(f"queue {rules.id!r}: ring_us: expected more than 0, got {rules.ring_us}")
-    for name, value in (("wrap_up_us", rules.wrap_up_us), ("short_abandon_us", rules.short_abandon_us)):
+    for name, value in (
+        ("wrap_up_us", rules.wrap_up_us),
+        ("wrap_up_most_us", rules.wrap_up_most_us),
+        ("short_abandon_us", rules.short_abandon_us),
+    ):
         if value < 0:
             raise ConfigurationError(f"queue {rules.id!r}: {name}: expected 0 or more, got {value}")
     for wanted in rules.requirements:

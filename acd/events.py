@@ -144,6 +144,15 @@ class WrapUpEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class WrapUpExtended:
+    """The agent asks for so much more time for the work after the call; the queue's `wrap_up_most_us` is the limit."""
+
+    agent_id: str
+    interaction_id: str
+    by_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceChosen:
     """The person chose a presence. During a talk it takes effect for new offers at once; the talk goes on."""
 
@@ -196,6 +205,7 @@ Event = (
     | ConnectionFound
     | TalkEnded
     | WrapUpEnded
+    | WrapUpExtended
     | PresenceChosen
     | PhoneChanged
     | DesktopChanged

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 
+from acd.assignments import Assignment
 from acd.commands import Command
 from acd.interactions import Interaction
 from acd.matching import Terms, merged_choices, merged_needs, relaxed
@@ -61,6 +62,10 @@ class Floor:
     def wrap_up_us(self, queue: str) -> int:
         known = self.queues.get(queue)
         return known.rules.wrap_up_us if known else 0
+
+    def wrap_up_most_us(self, queue: str) -> int:
+        known = self.queues.get(queue)
+        return known.rules.wrap_up_most_us if known else 0
 
     # --- indexes -------------------------------------------------------------------------------------------
 
@@ -189,6 +194,11 @@ class Floor:
         elif not agent.desktop_deadline:
             agent.desktop_deadline = self.now + self.configuration.desktop_grace_us
             heappush(self.due, (agent.desktop_deadline, "desktop", agent.id, ""))
+
+    def watch_wrap_up(self, agent: Agent, held: Assignment) -> None:
+        """The wrap-up ends later than it did; the earlier deadline means nothing any more."""
+        heappush(self.due, (held.deadline, "wrap_up", agent.id, held.interaction_id))
+        self.refresh(agent)
 
     # --- deadlines -----------------------------------------------------------------------------------------
 

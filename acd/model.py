@@ -155,6 +155,7 @@ class QueueRules:
 
     `ring_us`: how long a phone may ring before the offer expires. `wrap_up_us`: time after the call; 0 for none.
     `short_abandon_us`: callers who leave sooner count as short abandons. `priority`: higher is served first.
+    `wrap_up_most_us`: how long an agent may extend a wrap-up in all; 0: not at all.
     `strategy`: which of the agents who may gets an interaction. `relax` and `raise_priority`: rings and steps, each
     later than the one before.
     """
@@ -169,6 +170,7 @@ class QueueRules:
     strategy: Strategy = Strategy.LONGEST_IDLE
     relax: tuple[Ring, ...] = ()
     raise_priority: tuple[PriorityStep, ...] = ()
+    wrap_up_most_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

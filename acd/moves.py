@@ -147,6 +147,7 @@ def offer(floor: Floor, interaction: Interaction, agent: Agent) -> None:
             since=floor.now,
             deadline=expires_at,
             wrap_up_us=queue.rules.wrap_up_us,
+            wrap_up_most_us=queue.rules.wrap_up_most_us,
         )
     )
     heappush(floor.due, (expires_at, "offer", agent.id, interaction.id))
@@ -228,6 +229,7 @@ def adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
             since=floor.now,
             deadline=0,
             wrap_up_us=floor.wrap_up_us(interaction.queue),
+            wrap_up_most_us=floor.wrap_up_most_us(interaction.queue),
         )
     )
     _open_talk(floor, interaction, agent)

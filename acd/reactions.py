@@ -32,6 +32,7 @@ from acd.events import (
     RoutingResumed,
     TalkEnded,
     WrapUpEnded,
+    WrapUpExtended,
 )
 from acd.floor import Floor
 from acd.interactions import (
@@ -364,6 +365,19 @@ def _wrap_up_ended(floor: Floor, event: WrapUpEnded) -> None:
     end_wrap_up(floor, agent, held, event.disposition, event.note, timed_out=False)
 
 
+def _wrap_up_extended(floor: Floor, event: WrapUpExtended) -> None:
+    agent = _agent(floor, event)
+    if agent is None:
+        return
+    held = agent.holding(event.interaction_id)
+    if held is None or held.state is not AssignmentState.WRAP_UP:
+        _ignore(floor, event, "no_wrap_up")
+    elif not held.extend(event.by_us):
+        _ignore(floor, event, "at_most")
+    else:
+        floor.watch_wrap_up(agent, held)
+
+
 # --- agents ----------------------------------------------------------------------------------------------
 
 
@@ -475,6 +489,7 @@ REACTIONS: dict[type, Callable[[Floor, Any], None]] = {
     ConnectionFound: _connection_found,
     TalkEnded: _talk_ended,
     WrapUpEnded: _wrap_up_ended,
+    WrapUpExtended: _wrap_up_extended,
     PresenceChosen: _presence_chosen,
     PhoneChanged: _phone_changed,
     DesktopChanged: _desktop_changed,

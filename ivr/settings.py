@@ -286,6 +286,7 @@ class Queue(Part):
     title: Text
     ring_s: Seconds = Field(20.0, alias="ring")
     wrap_up_s: Seconds = Field(10.0, alias="wrap_up")
+    wrap_up_most_s: Seconds = Field(0.0, alias="wrap_up_most")
     short_abandon_s: Seconds = Field(5.0, alias="short_abandon")
     priority: int = 0
     strategy: Strategy = "longest_idle"

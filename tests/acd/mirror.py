@@ -35,6 +35,7 @@ from acd.events import (
     InteractionQueued,
     RoutingPaused,
     RoutingResumed,
+    WrapUpExtended,
 )
 from acd.model import (
     AgentProfile,
@@ -101,6 +102,7 @@ class Mirror:
 
     def follow(self, event: Event, answer: tuple[Command, ...], now: int) -> None:
         self._take_event(event, now)
+        before = {agent_id: seat.shown for agent_id, seat in self.seats.items()}
         for command in answer:
             self._take(command, event, now)
         self._forget_seats()
@@ -109,6 +111,8 @@ class Mirror:
         self._judge_offers(made, now)
         for each in made:
             self.seats[each.agent_id].offered_at = now
+        if isinstance(event, WrapUpExtended):
+            self._judge_wrap_up(event, before.get(event.agent_id))
         self._judge_holdings()
         self._judge_totals()
 
@@ -422,6 +426,13 @@ class Mirror:
                 free.remove(best)
                 expected.append((interaction_id, best))
         assert [(each.interaction_id, each.agent_id) for each in made] == expected
+
+    def _judge_wrap_up(self, event: WrapUpExtended, was: AgentChanged | None) -> None:
+        """It ends later by what was asked for, at most at the queue's limit, and never sooner."""
+        seat = self.seats.get(event.agent_id)
+        if seat is None or seat.shown is None or was is None or seat.holds.get(event.interaction_id) != "wrap-up":
+            return
+        assert was.deadline <= seat.shown.deadline <= max(was.deadline, was.deadline + event.by_us)
 
     def _judge_holdings(self) -> None:
         for agent_id, seat in self.seats.items():

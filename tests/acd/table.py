@@ -49,6 +49,7 @@ from acd.events import (
     RoutingResumed,
     TalkEnded,
     WrapUpEnded,
+    WrapUpExtended,
 )
 from acd.model import (
     AgentProfile,
@@ -98,6 +99,7 @@ def _queue(name: str, rules: dict[str, Any]) -> QueueRules:
         name,
         ring_us=rules.get("ring", 20) * SECOND,
         wrap_up_us=rules.get("wrap_up", 10) * SECOND,
+        wrap_up_most_us=rules.get("wrap_up_most", 0) * SECOND,
         short_abandon_us=rules.get("short", 5) * SECOND,
         priority=rules.get("priority", 0),
         requirements=tuple(Requirement(*each) for each in rules.get("needs", {}).items()),
@@ -173,6 +175,7 @@ _VERBS: dict[str, Callable[..., list[Event]]] = {
     "found": lambda caller, agent: [ConnectionFound(caller, agent)],
     "talk-ends": lambda caller, agent: [TalkEnded(caller, agent)],
     "wrap-up-ends": lambda agent, caller, result="": [WrapUpEnded(agent, caller, result)],
+    "extend-wrap-up": lambda agent, caller, by: [WrapUpExtended(agent, caller, int(by) * SECOND)],
     "detach": lambda caller: [InteractionDetached(caller)],
     "attach": lambda caller: [InteractionAttached(caller)],
     "pause": lambda reason: [RoutingPaused(reason)],

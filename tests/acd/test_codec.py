@@ -120,7 +120,7 @@ def test_what_is_refused(data: Any, message: str) -> None:
 
 
 def test_what_was_written_before_a_field_came_is_still_read() -> None:
-    """Lines of a journal of 2026, from before queues had strategies."""
+    """Lines of a journal of 2026, from before queues had strategies and rings."""
     queue = {
         "type": "QueueRules", "id": "billing", "title": "Billing", "ring_us": 12, "wrap_up_us": 15,
         "short_abandon_us": 5, "priority": 0, "requirements": [{"type": "Requirement", "skill": "vpn", "level": 3}],
@@ -133,6 +133,11 @@ def test_what_was_written_before_a_field_came_is_still_read() -> None:
             "offer_without_desktop": False,
         },
     }  # fmt: skip
+    queued = {
+        "type": "InteractionQueued", "interaction_id": "i1", "queue": "billing", "priority": 2, "requirements": [],
+        "attributes": [["account", "7"]], "first_asked_at": None,
+    }  # fmt: skip
+    assert codec.decode_event(queued) == InteractionQueued("i1", "billing", 2, (), (("account", "7"),))
     rules = QueueRules("billing", "Billing", 12, 15, 5, 0, (Requirement("vpn", 3),))
     maria = AgentProfile("maria", "Maria", ("billing",), (("vpn", 5),))
     assert codec.decode_event(line) == ConfigurationChanged(Configuration((rules,), (maria,), 1, 60))

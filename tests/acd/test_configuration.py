@@ -82,6 +82,10 @@ Q = QueueRules("billing")
             "queue 'billing': raise_priority: after_us: expected more than 0, got 0",
         ),
         (
+            Configuration(queues=(QueueRules("billing", wrap_up_most_us=-1),)),
+            "queue 'billing': wrap_up_most_us: expected 0 or more, got -1",
+        ),
+        (
             Configuration(agents=(AgentProfile("amy", weight=0),)),
             "agent 'amy': weight: expected 1 to 10, got 0",
         ),

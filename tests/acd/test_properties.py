@@ -40,6 +40,7 @@ from acd.events import (
     RoutingResumed,
     TalkEnded,
     WrapUpEnded,
+    WrapUpExtended,
 )
 from acd.invariants import check
 from acd.model import (
@@ -85,6 +86,7 @@ QUEUE_RULES = st.builds(
     id=st.just(""),
     ring_us=st.integers(1, 30),
     wrap_up_us=st.integers(0, 20),
+    wrap_up_most_us=st.integers(0, 40),
     short_abandon_us=st.integers(0, 10),
     priority=st.integers(-1, 1),
     requirements=NEEDS,
@@ -305,6 +307,10 @@ class Floor(RuleBasedStateMachine):
     @rule(data=st.data(), agent=PEOPLE)
     def end_wrap_up(self, data: st.DataObject, agent: str) -> None:
         self.do(WrapUpEnded(agent, self.some(data, self.calls), "solved"))
+
+    @rule(data=st.data(), agent=PEOPLE, by=st.integers(-2, 30))
+    def extend_wrap_up(self, data: st.DataObject, agent: str, by: int) -> None:
+        self.do(WrapUpExtended(agent, self.some(data, self.calls), by))
 
     # --- agents ---------------------------------------------------------------------------------------------
 

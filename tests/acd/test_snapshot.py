@@ -73,7 +73,13 @@ def test_a_state_from_before_shifts_were_kept_is_still_read() -> None:
             del agent[name]
         del agent["profile"]["weight"]
     for queue in data["configuration"]["queues"]:
-        del queue["strategy"]
+        for name in ("strategy", "relax", "raise_priority", "wrap_up_most_us"):
+            del queue[name]
+    for interaction in data["interactions"]:
+        for name in ("ring", "raised", "preferred", "preferred_until"):
+            del interaction[name]
+    for held in [each for agent in data["agents"] for each in agent["assignments"]]:
+        del held["wrap_up_most_us"]
     floor = restore(data).floor
     maria = floor.agents["maria"]
     assert (maria.handled, maria.busy_us, maria.offered_at, maria.signed_in_at) == (0, 0, 0, maria.tile_at)
