@@ -1,7 +1,7 @@
 """The engine against theory, and the engine with one planted fault against the same theory.
 
-In `make test` nearly every case is looked at shortly with a fixed seed. With CALLYARD_LAB_EFFORT above 1 (`make soak`) it is
-rehearsed until the 99 % half-width is at most 2 % of a mean wait and 0.5 points of a share.
+In `make test` nearly every case is looked at shortly with a fixed seed. With CALLYARD_LAB_EFFORT above 1 (`make soak`)
+each is rehearsed until the 99 % half-width is at most 2 % of a mean wait and 0.5 points of a share.
 """
 
 from __future__ import annotations
