@@ -26,6 +26,9 @@ from acd.strategies import standing
 #: So many closed interactions are remembered, to tell a late event from an unknown one and to refuse a second life.
 CLOSED_REMEMBERED = 4096
 
+#: So many different requirements are remembered per queue with the terms that they lead to.
+TERMS_REMEMBERED = 1024
+
 Due = tuple[int, str, str, str]
 """A deadline: (when, what: desktop, offer, wrap_up or step, agent id or empty, interaction id or empty)."""
 
@@ -139,9 +142,17 @@ class Floor:
 
     def terms_at(self, interaction: Interaction, ring: int) -> Terms:
         """Who may once so many rings of its queue are reached."""
-        rules = self.queues[interaction.queue].rules
-        wanted = (rules.requirements, interaction.requirements)
-        return relaxed(merged_needs(*wanted), merged_choices(*wanted), rules.relax[:ring], rules.id)
+        queue = self.queues[interaction.queue]
+        key = (interaction.requirements, ring)
+        terms = queue.terms.get(key)
+        if terms is None:
+            wanted = (queue.rules.requirements, interaction.requirements)
+            rings = queue.rules.relax[:ring]
+            terms = relaxed(merged_needs(*wanted), merged_choices(*wanted), rings, queue.rules.id)
+            if len(queue.terms) >= TERMS_REMEMBERED:
+                queue.terms.clear()
+            queue.terms[key] = terms
+        return terms
 
     def file(self, interaction: Interaction) -> None:
         """Bring the queue's indexes in step with the interaction's stage."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from acd.commands import QueueChanged
 from acd.interactions import Interaction
-from acd.matching import Choices, Needs, missing_skill
-from acd.model import AgentState, QueueRules
+from acd.matching import Choices, Needs, Terms, missing_skill
+from acd.model import AgentState, QueueRules, Requirement
 from acd.presence import Agent
 from acd.ranking import AgentKey, Ranked, RankKey
 from acd.strategies import RULES
@@ -24,10 +24,11 @@ class Queue:
     it), by the agent whom they prefer (or ANYBODY) and by what they need (few different needs, so an agent's skills
     are compared once per need and not once per caller). `agents`: who serves it. `ready`: those who may be offered
     something, in the order that `rule` keeps. `states`: how many are in which state. `reached_from`: queues whose
-    rings add this one, and itself."""
+    rings add this one, and itself. `terms`: by requirements and ring, as worked out before."""
 
     __slots__ = (
         "agents", "asked", "choosy", "line", "offerable", "reached_from", "ready", "rule", "rules", "shown", "states",
+        "terms",
     )  # fmt: skip
 
     def __init__(self, rules: QueueRules) -> None:
@@ -41,6 +42,7 @@ class Queue:
         self.ready: Ranked[AgentKey] = Ranked()
         self.states: dict[AgentState, int] = dict.fromkeys(AgentState, 0)
         self.reached_from: list[str] = [rules.id]
+        self.terms: dict[tuple[tuple[Requirement, ...], int], Terms] = {}
         self.shown: QueueChanged | None = None
 
     def file(self, interaction: Interaction) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from acd.events import ClockReached, InteractionQueued, OfferAccepted, TalkEnded
+import pytest
+
+from acd import floor as floor_module
+from acd.events import ClockReached, InteractionArrived, InteractionQueued, OfferAccepted, TalkEnded
 from acd.floor import Floor
 from acd.invariants import check
-from acd.model import Stage
-from tests.acd.desk import SITE, Desk
+from acd.model import Requirement, Stage
+from tests.acd.desk import SECOND, SITE, Desk
 
 
 def test_an_empty_floor_has_nothing_due() -> None:
@@ -26,6 +29,17 @@ def test_reindexing_changes_nothing() -> None:
     floor.reindex()
     assert check(desk.engine) == ()
     assert floor.next_due() == due
+
+
+def test_of_many_different_requirements_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floor_module, "TERMS_REMEMBERED", 2)
+    desk = Desk()
+    for level in (1, 2, 3, 2):
+        desk.do(InteractionArrived(f"i{desk.now}"))
+        desk.do(InteractionQueued(f"i{desk.now - SECOND}", "tech", requirements=(Requirement("vpn", level),)))
+        assert len(desk.engine.floor.queues["tech"].terms) <= 2
+    waiting = desk.engine.floor.interactions.values()
+    assert [each.needs for each in waiting] == [(("vpn", level),) for level in (1, 2, 3, 2)]
 
 
 def test_wrap_up_of_a_queue_that_is_gone_is_none() -> None:
