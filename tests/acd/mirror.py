@@ -2,6 +2,8 @@
 
 It shares no index, key or helper with `acd`: agents and callers are plain records, and every question is answered
 by scanning all of them. The engine must agree with it after each event.
+
+Longer than other files, because an account that shares nothing with what it judges has to hold every rule itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Why, in words a supervisor can check: each agent with everything that stood in their way, each caller before."""
+"""Why, in words a supervisor can check: each agent with everything that stood in their way, each caller before.
+
+Longer than other files, because one small floor is told in all its words, and each word has its test beside it.
+"""
 
 from __future__ import annotations
 
