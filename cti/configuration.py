@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from acd.model import AgentProfile, Configuration, PriorityStep, QueueRules, Requirement, Ring, Strategy
 from cti.errors import CtiError
 from cti.ports import PhoneRecord
-from cti.provisioning import PhoneKind, PhoneSettings, Transport, Trunk
+from cti.provisioning import PhoneKind, PhoneSettings, ProvisioningError, Transport, Trunk, phone_objects
 from ivr.settings import Queue
 from ivr.settings import Trunk as TrunkRule
 from ivr.site import Site
+
+log = structlog.get_logger(__name__)
 
 
 class ConfigurationMismatchError(CtiError):
@@ -74,6 +78,18 @@ def phone_settings(phone: PhoneRecord) -> PhoneSettings:
         kind=PhoneKind.WEBRTC if phone.kind == PhoneKind.WEBRTC else PhoneKind.HARD,
         address=f"sip:{phone.extension}@{phone.address}" if phone.address else "",
     )
+
+
+def phones_for_asterisk(phones: Mapping[str, PhoneRecord]) -> list[tuple[str, str, str]]:
+    """The rows that make these phones usable (agent id → phone). One that cannot be written is logged and left out:
+    its owner is not there, everybody else is."""
+    rows: list[tuple[str, str, str]] = []
+    for agent_id, phone in phones.items():
+        try:
+            rows += phone_objects(phone_settings(phone))
+        except ProvisioningError as error:
+            log.error("phone.refused", agent_id=agent_id, error=str(error))
+    return rows
 
 
 def trunks(site: Site, environment: Mapping[str, str] | None = None) -> list[Trunk]:

@@ -69,6 +69,7 @@ class Exchange:
         self._is_used: dict[str, bool] = {}
         self._told_phone: dict[str, Phone] = {}
         self._held: list[AmiEvent] | None = None
+        self._is_whole = True
         self.counts: Counter[str] = Counter()
         self.on_refused: Callable[[str], None] = lambda node: None
         self.on_detached_gone: Callable[[CallerGone], None] = lambda change: dispatcher.submit(
@@ -134,6 +135,7 @@ class Exchange:
                 self._held.append(event)
             else:
                 self.counts["ami_event_dropped"] += 1
+                self._is_whole = False
             return
         try:
             parsed = parse_event(event)
@@ -150,11 +152,16 @@ class Exchange:
         if self._held is None:
             self._held = []
 
-    def release_events(self) -> None:
-        """Take what was held, in order. What the reading has shown already changes nothing."""
+    def release_events(self) -> bool:
+        """Take what was held, in order. What the reading has shown already changes nothing.
+
+        False if some were dropped because there were too many: the world has to be read again.
+        """
         held, self._held = self._held or [], None
+        is_whole, self._is_whole = self._is_whole, True
         for event in held:
             self.take(event)
+        return is_whole
 
     def forget_channel(self, node: str, uniqueid: str) -> None:
         """This channel is gone, and was so before anybody noted that it was there."""

@@ -26,7 +26,7 @@ from acd.snapshot import Board, InteractionView, agent_view, board, restore
 from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
 from cti.clock import Clock
-from cti.configuration import engine_configuration, phone_settings, trunks
+from cti.configuration import engine_configuration, phones_for_asterisk, trunks
 from cti.dispatcher import Dispatcher, facts_of
 from cti.doctor import examine
 from cti.errors import CtiError
@@ -40,7 +40,7 @@ from cti.ivr_session import SessionPorts
 from cti.journal import Entry, Journal, Segment, replay
 from cti.logs import set_up_logs
 from cti.node import Node
-from cti.provisioning import NodeSettings, Provisioned, Trunk, phone_objects, render
+from cti.provisioning import NodeSettings, Provisioned, Trunk, render
 from cti.recovery import Recovery
 from cti.settings import AmiNode, Settings
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
@@ -233,8 +233,7 @@ class Server:
         return Node(name, link)
 
     async def _push_phones(self, node: Node) -> None:
-        phones = self._phones.values()
-        await node.store_phones([row for phone in phones for row in phone_objects(phone_settings(phone))])
+        await node.store_phones(phones_for_asterisk(self._phones))
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         settings = self.settings

@@ -99,9 +99,9 @@ class Recovery:
 
     async def _read(self, node: Node) -> None:
         self.pause("reading")
-        await self._prepare_node(node)
         self._exchange.hold_events()
         try:
+            await self._prepare_node(node)
             states = await node.read_device_states(self._exchange.devices())
             found = await node.read_channels()
             # Nothing is awaited from here on: what is read last is believed at once.
@@ -111,7 +111,8 @@ class Recovery:
             self._exchange.retell_phones()
             self._compare()
         finally:
-            self._exchange.release_events()
+            if not self._exchange.release_events():
+                self.read_again()
         log.info("recovery.world_read", node=node.name, channels=len(found))
 
     def _compare(self) -> None:

@@ -9,7 +9,13 @@ import pytest
 
 from acd.engine import Engine
 from acd.model import AgentProfile, PriorityStep, QueueRules, Requirement, Ring, Strategy
-from cti.configuration import ConfigurationMismatchError, engine_configuration, phone_settings, trunks
+from cti.configuration import (
+    ConfigurationMismatchError,
+    engine_configuration,
+    phone_settings,
+    phones_for_asterisk,
+    trunks,
+)
 from cti.provisioning import PhoneKind, Transport
 from tests.fakes.site import small_site
 
@@ -106,3 +112,9 @@ def test_a_secret_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "carrier.secret").write_text("from-file\n")
     [trunk] = trunks(site, {})
     assert trunk.secret == "from-file"
+
+
+def test_one_phone_that_asterisk_cannot_take_keeps_no_other_from_working() -> None:
+    rows = phones_for_asterisk({"ann": Phone(secret="short"), "ben": Phone()})
+    assert {key for _, key, _ in rows} == {Phone().extension}
+    assert len(rows) == 3
