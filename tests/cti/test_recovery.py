@@ -27,6 +27,7 @@ from acd.events import (
     TalkEnded,
 )
 from acd.model import Desktop, Outcome, Phone, Presence, Stage
+from cti import exchange as exchange_module
 from cti import recovery as recovery_module
 from cti.errors import AmiUnavailableError
 from cti.journal import read_segment, segment_paths
@@ -281,6 +282,19 @@ async def test_a_gap_that_comes_while_the_world_is_read_makes_another_reading_fo
     scene.start()
     await scene.board.link.asked("Status")
     scene.recovery.read_again()
+    await scene.board.link.let_go("Status")
+    await scene.board.link.asked("Status", 2)
+    await scene.until_resumed()
+
+
+async def test_more_news_than_can_be_held_makes_another_reading_follow(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange_module, "MOST_HELD_EVENTS", 0)
+    scene.board.link.holds.add("Status")
+    scene.start()
+    await scene.board.link.asked("Status")
+    scene.board.say("FullyBooted")
     await scene.board.link.let_go("Status")
     await scene.board.link.asked("Status", 2)
     await scene.until_resumed()

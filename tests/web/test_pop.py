@@ -109,6 +109,7 @@ async def test_a_withheld_number_is_said(desk: Page, floor: Floor) -> None:
     await floor.choose(Presence.READY)
     await floor.call("anonymous")
     await expect(desk.get_by_role("heading", name="Number withheld")).to_be_visible()
+    await expect(desk.get_by_text("Number withheld", exact=True)).to_have_count(1)
     await expect(desk.get_by_text("we cannot tell who it is")).to_be_visible()
 
 
