@@ -9,7 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from acd.events import Attributes
-from acd.model import AgentState, Desktop, OfferOutcome, Outcome, Phone, Presence, Reason, Stage, VisitOutcome
+from acd.model import (
+    AgentState,
+    CallbackState,
+    Desktop,
+    MoveState,
+    OfferOutcome,
+    Outcome,
+    Phone,
+    Presence,
+    Reason,
+    Stage,
+    VisitOutcome,
+)
 
 # --- orders ---------------------------------------------------------------------------------------------
 
@@ -19,7 +31,9 @@ class OfferInteraction:
     """Show the pop to this agent, then ring their phone; the engine expires it at `expires_at`.
 
     `offer_id` is `<interaction_id>/<n>` with n counting the interaction's offers from 1.
-    `expires_at` allows `ring_us` of ringing.
+    `expires_at` allows `ring_us` of ringing. `together`: the offers of this interaction made at once, this one
+    included; their phones ring at the same time. `callback_number`: the customer is called first, under this number,
+    and the phone rung once `CallbackAnswered` was told; until then the agent is held, at most until `expires_at`.
     """
 
     offer_id: str
@@ -29,6 +43,8 @@ class OfferInteraction:
     offered_at: int
     expires_at: int
     reason: Reason
+    together: tuple[str, ...] = ()
+    callback_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,11 @@ class InteractionClosed:
 
 @dataclass(frozen=True, slots=True)
 class VisitOpened:
-    """`visit_id` is `<interaction_id>#<n>`. `position`: place in this queue's order on entry, from 1."""
+    """`visit_id` is `<interaction_id>#<n>`. `position`: place in this queue's order on entry, from 1.
+
+    `expected_wait_us`: the estimator's mean, with `expected_most_us` not exceeded by nine of ten; 0 if it says nothing.
+    `regained`: the abandoned interaction whose place this is. `callback_number`: of a promise; empty for a caller.
+    """
 
     visit_id: str
     interaction_id: str
@@ -80,10 +100,16 @@ class VisitOpened:
     entered_at: int
     position: int
     attributes: Attributes
+    expected_wait_us: int = 0
+    expected_most_us: int = 0
+    regained: str = ""
+    callback_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class VisitClosed:
+    """`cause`: of an overflow (`OverflowCause`), else empty."""
+
     visit_id: str
     interaction_id: str
     queue: str
@@ -91,6 +117,7 @@ class VisitClosed:
     agent_id: str
     entered_at: int
     closed_at: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +133,50 @@ class VisitStepped:
     priority: int
     preferring: bool
     stepped_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackChanged:
+    """A promise to call back, as it is now. `attempts`: calls begun; `not_before`: when the next may be, 0 for any
+    time. `detail`: of the last attempt, or why it ended."""
+
+    interaction_id: str
+    queue: str
+    number: str
+    state: CallbackState
+    attempts: int
+    not_before: int
+    promised_at: int
+    changed_at: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentMoveChanged:
+    """A temporary move, as it is now."""
+
+    move_id: str
+    agent_id: str
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+    from_at: int
+    until_at: int
+    state: MoveState
+    by: str
+    reason: str
+    changed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueClosureChanged:
+    """Whether the queue is closed now, by whom and until when (0: until opened)."""
+
+    queue: str
+    is_closed: bool
+    until_at: int
+    by: str
+    reason: str
+    changed_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +284,9 @@ Fact = (
     | VisitOpened
     | VisitClosed
     | VisitStepped
+    | CallbackChanged
+    | AgentMoveChanged
+    | QueueClosureChanged
     | OfferClosed
     | TalkOpened
     | TalkClosed

@@ -55,7 +55,9 @@ class InteractionQueued:
     """The flow asks for an agent. `first_asked_at` None means now; a re-queue keeps the first time by itself.
 
     `preferred`: agents (at most 20, best first) who alone may for `preferred_us`, and who lapse at once while none of
-    them who could is signed in.
+    them who could is signed in. `max_wait_us`: then back to the flow as timed out; 0: only the queue's rules.
+    `callback_number`: not the caller waits, but our promise to call this number; who is waiting here already keeps
+    their place.
     """
 
     interaction_id: str
@@ -66,6 +68,32 @@ class InteractionQueued:
     first_asked_at: int | None = None
     preferred: tuple[str, ...] = ()
     preferred_us: int = 0
+    max_wait_us: int = 0
+    callback_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackAnswered:
+    """The customer whom this offer's callback called is on the line and wants to talk: ring the agent."""
+
+    offer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackFailed:
+    """This offer's callback reached nobody (`detail`: no_answer, busy, machine, left, failed …): try again later."""
+
+    offer_id: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackCancelled:
+    """Nobody is to be called back any more. `by`: who said so."""
+
+    interaction_id: str
+    by: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +190,50 @@ class PresenceChosen:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentMoved:
+    """From `from_at` until `until_at` (0: until cancelled) the agent serves `add` too and `remove` not. `move_id` is
+    the asker's, unique; `by`: who asked."""
+
+    move_id: str
+    agent_id: str
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    from_at: int = 0
+    until_at: int = 0
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentMoveCancelled:
+    """The move is over, or will not begin."""
+
+    move_id: str
+    agent_id: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueClosed:
+    """Nobody joins the queue any more until `until_at` (0: until opened); who waits goes back to their flow, unless
+    `keep_waiting`. A second closing replaces the first."""
+
+    queue: str
+    until_at: int = 0
+    keep_waiting: bool = False
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOpened:
+    """The queue takes callers again."""
+
+    queue: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneChanged:
     agent_id: str
     phone: Phone
@@ -196,6 +268,9 @@ Event = (
     | InteractionAttached
     | InteractionDetached
     | InteractionQueued
+    | CallbackAnswered
+    | CallbackFailed
+    | CallbackCancelled
     | QueueLeft
     | CallerLeft
     | FlowEnded
@@ -207,6 +282,10 @@ Event = (
     | WrapUpEnded
     | WrapUpExtended
     | PresenceChosen
+    | AgentMoved
+    | AgentMoveCancelled
+    | QueueClosed
+    | QueueOpened
     | PhoneChanged
     | DesktopChanged
     | RoutingPaused

@@ -76,6 +76,7 @@ class Outcome(StrEnum):
     ABANDONED_IN_QUEUE = "abandoned_in_queue"
     ABANDONED_RINGING = "abandoned_ringing"
     CALLBACK_FAILED = "callback_failed"
+    CALLED_IN = "called_in"
     TRANSFERRED_OUT = "transferred_out"
     REFUSED = "refused"
     LOST = "lost"
@@ -120,6 +121,47 @@ class Strategy(StrEnum):
     RANDOM = "random"
     WEIGHTED_RANDOM = "weighted_random"
     BEST_SKILL_FIRST = "best_skill_first"
+    RING_ALL = "ring_all"
+
+
+class Estimator(StrEnum):
+    """How a queue's expected wait is worked out (`acd.estimators` has the formulas)."""
+
+    PATIENCE = "patience"
+    STAFFING = "staffing"
+    HEAD_OF_LINE = "head_of_line"
+
+
+class OverflowCause(StrEnum):
+    """Why a queue gave somebody away; the words of `VisitClosed.cause`."""
+
+    TIMED_OUT = "timed_out"
+    FULL = "full"
+    LONG_WAIT = "long_wait"
+    FEW_SIGNED_IN = "few_signed_in"
+    FEW_READY = "few_ready"
+    CLOSED = "closed"
+
+
+class CallbackState(StrEnum):
+    """The life of a promise to call back."""
+
+    PROMISED = "promised"
+    CALLING = "calling"
+    ANSWERED = "answered"
+    KEPT = "kept"
+    FAILED = "failed"
+    CALLED_IN = "called_in"
+    CANCELLED = "cancelled"
+
+
+class MoveState(StrEnum):
+    """The life of a temporary move of an agent between queues."""
+
+    PLANNED = "planned"
+    ACTIVE = "active"
+    OVER = "over"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +192,36 @@ class PriorityStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Overflow:
+    """When a queue gives somebody away: to another `queue`, where they keep their first-asked time, or, if that is
+    empty, back to their flow.
+
+    What is compared with `at` depends on `cause`: µs waited in this visit (TIMED_OUT), how many wait already (FULL),
+    µs of expected wait (LONG_WAIT), agents signed in or ready, if there are fewer (FEW_SIGNED_IN, FEW_READY).
+    `joining`, `waiting`: when it is looked at; TIMED_OUT only while waiting, FULL and FEW_READY only on joining.
+    """
+
+    cause: OverflowCause
+    at: int
+    queue: str = ""
+    joining: bool = True
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRules:
+    """How promises to call back are kept: at most `attempts` calls, `every_us` apart, for `lasts_us` in all.
+
+    `reserve_us`: how long an agent is held while the customer is being called, at most.
+    """
+
+    attempts: int = 3
+    every_us: int = 300_000_000
+    reserve_us: int = 60_000_000
+    lasts_us: int = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class QueueRules:
     """A waiting line with its rules.
 
@@ -157,7 +229,10 @@ class QueueRules:
     `short_abandon_us`: callers who leave sooner count as short abandons. `priority`: higher is served first.
     `wrap_up_most_us`: how long an agent may extend a wrap-up in all; 0: not at all.
     `strategy`: which of the agents who may gets an interaction. `relax` and `raise_priority`: rings and steps, each
-    later than the one before.
+    later than the one before. `ring_at_most`: how many phones `ring_all` rings at once. `medium`: of what is served
+    here. `overflow`: looked at in this order. `callback`: None if nobody is called back. `regain_us`: who abandoned no
+    longer ago than this and asks again gets the old place. `estimator` of the expected wait, from what was seen and,
+    before anything was seen, `expected_handling_us` and `expected_patience_us` (0: unlimited).
     """
 
     id: str
@@ -171,13 +246,23 @@ class QueueRules:
     relax: tuple[Ring, ...] = ()
     raise_priority: tuple[PriorityStep, ...] = ()
     wrap_up_most_us: int = 0
+    ring_at_most: int = 5
+    medium: str = "voice"
+    overflow: tuple[Overflow, ...] = ()
+    callback: CallbackRules | None = None
+    regain_us: int = 0
+    estimator: Estimator = Estimator.PATIENCE
+    expected_handling_us: int = 180_000_000
+    expected_patience_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AgentProfile:
     """A person who serves queues: which, and with which skills at which level (1–10).
 
-    `weight` (1–10): their share where the queue draws by weight.
+    `weight` (1–10): their share where the queue draws by weight. `queue_levels`: (queue, level 1–10) pairs; agents of
+    level 2 are asked when none of level 1 is ready, and so on; 1 where nothing is said. `capacity`: how many
+    interactions of which medium at once.
     """
 
     id: str
@@ -185,6 +270,8 @@ class AgentProfile:
     queues: tuple[str, ...] = ()
     skills: tuple[tuple[str, int], ...] = ()
     weight: int = 1
+    queue_levels: tuple[tuple[str, int], ...] = ()
+    capacity: tuple[tuple[str, int], ...] = (("voice", 1),)
 
 
 @dataclass(frozen=True, slots=True)

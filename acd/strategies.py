@@ -82,6 +82,7 @@ def _rules() -> tuple[Rule, ...]:
         Rule(Strategy.RANDOM.value, ("draw",), "drawn_later", by_idle, _random),
         Rule(Strategy.WEIGHTED_RANDOM.value, ("draw",), "drawn_later", by_idle, _weighted_random),
         Rule(Strategy.BEST_SKILL_FIRST.value, ("-skill_levels", idle), "less_skilled", by_idle, _best_skill_first),
+        Rule(Strategy.RING_ALL.value, (idle,), "less_idle", by_idle),
     )
 
 

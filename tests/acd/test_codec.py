@@ -51,6 +51,8 @@ def test_the_form_is_readable_and_stable() -> None:
         "first_asked_at": None,
         "preferred": [],
         "preferred_us": 0,
+        "max_wait_us": 0,
+        "callback_number": "",
     }
 
 
