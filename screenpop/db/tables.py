@@ -149,6 +149,11 @@ queue_visit = Table(
     Column("outcome", String(32)),
     Column("agent_id", String(64)),
     Column("closed_at", BigInteger),
+    Column("expected_wait_us", BigInteger, comment="what the queue's estimator said on entry; 0: nothing"),
+    Column("expected_most_us", BigInteger, comment="exceeded by one of ten; 0: nothing said"),
+    Column("regained", String(128), comment="the abandoned interaction whose place this was"),
+    Column("callback_number", String(64), comment="of a promise to call back"),
+    Column("cause", String(32), comment="of an overflow"),
     Index(None, "queue", "entered_at"),
 )
 

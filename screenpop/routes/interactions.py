@@ -31,6 +31,11 @@ class Visit(Value):
     outcome: str | None
     agent_id: str | None
     closed_at: int | None
+    expected_wait_us: int | None = None
+    expected_most_us: int | None = None
+    regained: str | None = None
+    callback_number: str | None = None
+    cause: str | None = None
 
 
 class Offer(Value):

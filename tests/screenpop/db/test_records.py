@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from acd import commands
 from acd.commands import Fact
 from acd.model import AgentState, Desktop, OfferOutcome, Outcome, Phone, Presence, VisitOutcome
 from screenpop.db import history, tables
-from screenpop.db.records import Records, row_of
+from screenpop.db.records import _PLACES, Records, row_of
 from screenpop.db.store import Store
 
 T = 1_700_000_000_000_000
@@ -209,3 +210,9 @@ async def test_a_new_journal_is_not_taken_for_written(store: Store) -> None:
         records.keep(1, life_of("i2"))
         await records.flush()
         assert await records.written_position() == 1
+
+
+@pytest.mark.parametrize("fact", _PLACES, ids=lambda fact: fact.__name__)
+def test_whatever_a_fact_says_has_a_column(fact: type) -> None:
+    table, names = _PLACES[fact]
+    assert {names.get(field.name, field.name) for field in fields(fact)} <= set(table.columns.keys())
