@@ -83,6 +83,7 @@ def _validate_agent(profile: AgentProfile, queues: set[str]) -> None:
         if queue in named:
             raise ConfigurationError(f"agent {profile.id!r}: queue {queue!r}: expected once, got twice")
         named.add(queue)
+    _validate_queue_levels(profile, queues)
     if not 1 <= profile.weight <= HIGHEST_WEIGHT:
         raise ConfigurationError(f"agent {profile.id!r}: weight: expected 1 to {HIGHEST_WEIGHT}, got {profile.weight}")
     skills: set[str] = set()
@@ -91,6 +92,18 @@ def _validate_agent(profile: AgentProfile, queues: set[str]) -> None:
             raise ConfigurationError(f"agent {profile.id!r}: skill {skill!r}: expected once, got twice")
         skills.add(skill)
         _validate_level(f"agent {profile.id!r}", skill, level)
+
+
+def _validate_queue_levels(profile: AgentProfile, queues: set[str]) -> None:
+    """Each queue once, and known; also one that the agent does not serve, but may be moved to."""
+    named: set[str] = set()
+    for queue, level in profile.queue_levels:
+        who = f"agent {profile.id!r}: level in queue {queue!r}"
+        if queue not in queues or queue in named:
+            raise ConfigurationError(f"{who}: expected known queues, each once, got {queue!r}")
+        named.add(queue)
+        if not LOWEST_LEVEL <= level <= HIGHEST_LEVEL:
+            raise ConfigurationError(f"{who}: expected {LOWEST_LEVEL} to {HIGHEST_LEVEL}, got {level}")
 
 
 def _validate_level(who: str, skill: str, level: int) -> None:

@@ -8,20 +8,26 @@ from acd.model import AgentState, Reason
 from acd.ranking import AgentKey
 from acd.selection import is_kept, obstacle, ranked, ready_agents, rule_for
 
+Behind = tuple[int, int]
+"""How many stand behind the chosen one: of the same level, and of later ones."""
+
 
 def explain(floor: Floor, interaction: Interaction) -> Reason:
     """Why the best agent is offered this interaction; call it before they are reserved.
 
     The counts of `passed_over` add up to the other agents of the queues that are reached. `skill:…` counts ready
     agents who would have come before the winner but lack it; where the order is computed for each interaction, all
-    who lack it.
+    who lack it. `later_level` counts those who are asked later whatever the strategy says.
     """
     rule = rule_for(floor, interaction)
     passed = _by_state(floor, interaction)
     kept = is_kept(floor, interaction)
     best, behind = (_in_kept_order if kept else _in_computed_order)(floor, interaction, passed)
-    if behind:
-        passed[rule.behind] = behind
+    alike, later = behind
+    if alike:
+        passed[rule.behind] = alike
+    if later:
+        passed["later_level"] = later
     runner_up = best[1] if len(best) > 1 else None
     return Reason(
         rule=rule.name,
@@ -44,7 +50,7 @@ def _by_state(floor: Floor, interaction: Interaction) -> dict[str, int]:
     return {state.value: count for state, count in counts.items() if count and state is not AgentState.READY}
 
 
-def _in_kept_order(floor: Floor, interaction: Interaction, passed: dict[str, int]) -> tuple[list[AgentKey], int]:
+def _in_kept_order(floor: Floor, interaction: Interaction, passed: dict[str, int]) -> tuple[list[AgentKey], Behind]:
     """The best two, and how many stand behind the first; looks no further than the second."""
     queue = floor.queues[interaction.queue]
     best: list[AgentKey] = []
@@ -58,17 +64,22 @@ def _in_kept_order(floor: Floor, interaction: Interaction, passed: dict[str, int
         elif not best:
             before += 1
             _count(passed, lacking)
-    return best, len(queue.ready) - before - 1
+    behind = len(queue.ready) - before - 1
+    if not queue.levelled:
+        return best, (behind, 0)
+    later = len(queue.ready) + 1 - queue.ready.position((int(best[0][0]) + 1,))
+    return best, (behind - later, later)
 
 
-def _in_computed_order(floor: Floor, interaction: Interaction, passed: dict[str, int]) -> tuple[list[AgentKey], int]:
+def _in_computed_order(floor: Floor, interaction: Interaction, passed: dict[str, int]) -> tuple[list[AgentKey], Behind]:
     """All who may, in order, and how many stand behind the first."""
     for agent in ready_agents(floor, interaction):
         lacking = obstacle(interaction, agent)
         if lacking is not None:
             _count(passed, lacking)
     best = sorted(ranked(floor, interaction))
-    return best, len(best) - 1
+    later = sum(key[0] != best[0][0] for key in best) if rule_for(floor, interaction).levelled else 0
+    return best, (len(best) - 1 - later, later)
 
 
 def _count(passed: dict[str, int], why: str) -> None:

@@ -17,8 +17,8 @@ from acd.assignments import Assignment
 from acd.commands import Command
 from acd.interactions import Interaction
 from acd.matching import Terms, merged_choices, merged_needs, relaxed
-from acd.model import AgentProfile, AgentState, AssignmentState, Configuration, Presence, QueueRules, Stage
-from acd.presence import Agent, agent_state
+from acd.model import AgentProfile, AgentState, AssignmentState, Configuration, Move, Presence, QueueRules, Stage
+from acd.presence import Agent, agent_state, served_queues
 from acd.queues import Queue
 from acd.ranking import rank_key
 from acd.strategies import standing
@@ -30,7 +30,8 @@ CLOSED_REMEMBERED = 4096
 TERMS_REMEMBERED = 1024
 
 Due = tuple[int, str, str, str]
-"""A deadline: (when, what: desktop, offer, wrap_up or step, agent id or empty, interaction id or empty)."""
+"""A deadline: (when, what: desktop, offer, wrap_up, move or step, agent id or empty, interaction's or move's id or
+empty)."""
 
 
 class Floor:
@@ -46,6 +47,7 @@ class Floor:
         self.closed: dict[str, None] = {}
         self.counts: dict[str, int] = {}
         self.queues: dict[str, Queue] = {}
+        self.levelled = False
         self.due: list[Due] = []
         self.out: list[Command] = []
         self.freed: set[str] = set()
@@ -78,7 +80,8 @@ class Floor:
     def reindex(self) -> None:
         """Build everything derived anew from configuration, agents and interactions."""
         shown = {queue.rules.id: queue.shown for queue in self.queues.values()}
-        self.queues = {rules.id: Queue(rules) for rules in self.configuration.queues}
+        self.queues = self.empty_queues()
+        self.levelled = any(queue.levelled for queue in self.queues.values())
         for queue_id, queue in self.queues.items():
             queue.shown = shown.get(queue_id)
             for each in queue.rules.relax:
@@ -96,16 +99,26 @@ class Floor:
             self._index_agent(agent)
         heapify(self.due)
 
+    def empty_queues(self) -> dict[str, Queue]:
+        """The queues of the configuration, with nobody in them yet."""
+        queues = {rules.id: Queue(rules) for rules in self.configuration.queues}
+        for profile in self.configuration.agents:
+            for queue_id, level in profile.queue_levels:
+                queues[queue_id].levelled |= level != 1
+        return queues
+
     def _index_agent(self, agent: Agent) -> None:
+        agent.queues = served_queues(agent)
+        agent.levels = {queue_id: level for queue_id, level in agent.profile.queue_levels if level != 1}
         agent.skills = dict(agent.profile.skills)
         agent.standing = None
         agent.state = agent_state(agent, self.configuration.offer_without_desktop)
-        for queue_id in agent.profile.queues:
-            self.queues[queue_id].states[agent.state] += 1
-            self.queues[queue_id].agents[agent.id] = agent
+        for queue_id in agent.queues:
+            self.queues[queue_id].enter(agent)
         self._file_ready(agent)
         if agent.desktop_deadline:
             self.due.append((agent.desktop_deadline, "desktop", agent.id, ""))
+        self.due += [(move.due_at, "move", agent.id, move.id) for move in agent.moves if move.due_at]
         for held in agent.assignments:
             if held.deadline:
                 kind = "offer" if held.state is AssignmentState.OFFERED else "wrap_up"
@@ -116,12 +129,12 @@ class Floor:
         wanted = standing(agent) if agent.state is AgentState.READY else None
         if wanted == agent.standing:
             return
-        for queue_id in agent.profile.queues:
+        for queue_id in agent.queues:
             queue = self.queues[queue_id]
             if agent.standing is not None:
-                queue.ready.discard(queue.rule.kept(agent.standing))
+                queue.ready.discard(queue.kept(agent, agent.standing))
             if wanted is not None:
-                queue.ready.add(queue.rule.kept(wanted))
+                queue.ready.add(queue.kept(agent, wanted))
         agent.standing = wanted
         if wanted is not None:
             self.freed.add(agent.id)
@@ -176,15 +189,32 @@ class Floor:
         before = agent.state
         agent.state = agent_state(agent, self.configuration.offer_without_desktop)
         if agent.state is not before:
-            for queue_id in agent.profile.queues:
+            for queue_id in agent.queues:
                 states = self.queues[queue_id].states
                 states[before] -= 1
                 states[agent.state] += 1
                 self.touched_queues.add(queue_id)
             if AgentState.LOGGED_OUT in (before, agent.state):
                 self.able.clear()
-                self.stirred.update(agent.profile.queues)
+                self.stirred.update(agent.queues)
         self._file_ready(agent)
+
+    def requeue(self, agent: Agent) -> None:
+        """Bring the indexes in step with the agent's moves; what they hold, and what rings for them, stays."""
+        before, agent.queues = agent.queues, served_queues(agent)
+        lost = [queue_id for queue_id in before if queue_id not in agent.queues]
+        won = [queue_id for queue_id in agent.queues if queue_id not in before]
+        for queue_id in lost:
+            self.queues[queue_id].leave(agent)
+        for queue_id in won:
+            self.queues[queue_id].enter(agent)
+        self.touched_agents.add(agent.id)
+        self.touched_queues.update(lost, won)
+        if won and agent.standing is not None:
+            self.freed.add(agent.id)
+        if agent.state is not AgentState.LOGGED_OUT:
+            self.able.clear()
+            self.stirred.update(lost, won)
 
     # --- presence ------------------------------------------------------------------------------------------
 
@@ -211,6 +241,11 @@ class Floor:
         heappush(self.due, (held.deadline, "wrap_up", agent.id, held.interaction_id))
         self.refresh(agent)
 
+    def watch_move(self, agent: Agent, move: Move) -> None:
+        """The move begins or ends when its instant comes."""
+        if move.due_at:
+            heappush(self.due, (move.due_at, "move", agent.id, move.id))
+
     # --- deadlines -----------------------------------------------------------------------------------------
 
     def next_due(self) -> int | None:
@@ -236,6 +271,9 @@ class Floor:
             return False
         if kind == "desktop":
             return agent.desktop_deadline == at
+        if kind == "move":
+            move = agent.moving(interaction_id)
+            return move is not None and move.due_at == at
         held = agent.holding(interaction_id)
         if held is None or held.deadline != at:
             return False

@@ -7,7 +7,7 @@ place, the agent is freed, an index is built anew. Nobody waits for ever because
 - assignment: what an agent holds as offered or connected is an open interaction that names this agent and offer;
 - holder: an interaction that is offered or talks is held by the agent it names;
 - waiting: the queue's line and its offerable part agree with the interaction's stage;
-- ready: the ready lists hold exactly the agents whose derived state is ready;
+- ready: the ready lists hold exactly the agents whose derived state is ready, of the queues that they serve now;
 - outcome: no open interaction has been closed before;
 - index (full check only): all queues' indexes are what building them anew gives.
 """
@@ -20,7 +20,7 @@ from acd.floor import Floor, file_in
 from acd.interactions import Interaction
 from acd.model import AgentState, AssignmentState, Stage
 from acd.moves import forget, lose_holder, refile, refile_ready
-from acd.presence import Agent, agent_state
+from acd.presence import Agent, agent_state, served_queues
 from acd.queues import Queue
 from acd.strategies import standing
 
@@ -114,12 +114,14 @@ def _is_mutual(floor: Floor, agent: Agent, interaction_id: str) -> bool:
 def _is_filed(floor: Floor, agent: Agent) -> bool:
     if agent.state is not agent_state(agent, floor.configuration.offer_without_desktop):
         return False
+    if agent.moves and agent.queues != served_queues(agent):
+        return False
     ready = agent.state is AgentState.READY
     stands = standing(agent)
     if agent.standing != (stands if ready else None):
         return False
-    queues = (floor.queues[queue_id] for queue_id in agent.profile.queues)
-    return all((queue.rule.kept(stands) in queue.ready) is ready for queue in queues)
+    queues = (floor.queues[queue_id] for queue_id in agent.queues)
+    return all((queue.kept(agent, stands) in queue.ready) is ready for queue in queues)
 
 
 def _repair_agent(floor: Floor, agent: Agent) -> int:
@@ -180,13 +182,14 @@ def _repair_interaction(floor: Floor, interaction: Interaction) -> int:
 
 def _wrong_indexes(floor: Floor) -> list[str]:
     """Queues whose indexes differ from what building them anew gives."""
-    expected = {rules.id: Queue(rules) for rules in floor.configuration.queues}
+    expected = floor.empty_queues()
     for interaction in floor.interactions.values():
         file_in(expected, interaction)
     for agent in floor.agents.values():
-        for queue_id in agent.profile.queues:
-            expected[queue_id].states[agent.state] += 1
-            expected[queue_id].agents[agent.id] = agent
+        for queue_id in served_queues(agent):
+            queue = expected[queue_id]
+            queue.states[agent.state] += 1
+            queue.agents[agent.id] = agent
             if agent.state is AgentState.READY:
-                expected[queue_id].ready.add(expected[queue_id].rule.kept(standing(agent)))
+                queue.ready.add(queue.kept(agent, standing(agent)))
     return [queue_id for queue_id, queue in floor.queues.items() if not queue.agrees(expected[queue_id])]

@@ -260,8 +260,9 @@ class QueueRules:
 class AgentProfile:
     """A person who serves queues: which, and with which skills at which level (1–10).
 
-    `weight` (1–10): their share where the queue draws by weight. `queue_levels`: (queue, level 1–10) pairs; agents of
-    level 2 are asked when none of level 1 is ready, and so on; 1 where nothing is said. `capacity`: how many
+    `weight` (1–10): their share where the queue draws by weight. `queue_levels`: (queue, level 1–10) pairs, also for
+    queues that they may be moved to; agents of level 2 are asked when none of level 1 is ready, and so on; 1 where
+    nothing is said. `capacity`: how many
     interactions of which medium at once.
     """
 
@@ -272,6 +273,26 @@ class AgentProfile:
     weight: int = 1
     queue_levels: tuple[tuple[str, int], ...] = ()
     capacity: tuple[tuple[str, int], ...] = (("voice", 1),)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A temporary move of an agent: from `from_at` until `until_at` (0: until cancelled) they serve `add` too and
+    `remove` not. `by`: who asked for it."""
+
+    id: str
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+    from_at: int
+    until_at: int
+    state: MoveState
+    by: str = ""
+    reason: str = ""
+
+    @property
+    def due_at(self) -> int:
+        """When it begins or ends next, 0 for never."""
+        return self.from_at if self.state is MoveState.PLANNED else self.until_at
 
 
 @dataclass(frozen=True, slots=True)

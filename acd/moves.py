@@ -307,12 +307,13 @@ def end_wrap_up(floor: Floor, agent: Agent, held: Assignment, disposition: str, 
 
 
 def refile_ready(floor: Floor, agent: Agent) -> None:
-    """Derive the agent's one word and their place in the ready lists from nothing."""
-    for queue_id in agent.profile.queues:
+    """Derive the agent's one word, their queues and their place in the ready lists from nothing."""
+    floor.requeue(agent)
+    for queue_id in agent.queues:
         queue = floor.queues[queue_id]
-        queue.ready.discard(queue.rule.kept(standing(agent)))
+        queue.ready.discard(queue.kept(agent, standing(agent)))
         if agent.standing is not None:
-            queue.ready.discard(queue.rule.kept(agent.standing))
+            queue.ready.discard(queue.kept(agent, agent.standing))
     agent.standing = None
     floor.refresh(agent)
 

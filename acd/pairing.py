@@ -60,7 +60,7 @@ def _best_for_any(floor: Floor, agent_ids: list[str]) -> RankKey | None:
         agent = floor.agents[agent_id]
         if agent.standing is None:
             continue
-        for queue_id in agent.profile.queues:
+        for queue_id in agent.queues:
             found = floor.queues[queue_id].best_waiting(agent.id, agent.skills)
             if found is not None and (best is None or found < best):
                 best = found

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from acd.assignments import Assignment
 from acd.commands import AgentChanged
 from acd.interactions import DERIVED
-from acd.model import AgentProfile, AgentState, AssignmentState, Desktop, Phone, Presence
+from acd.model import AgentProfile, AgentState, AssignmentState, Desktop, Move, MoveState, Phone, Presence
 from acd.ranking import Standing
 
 _BY_ASSIGNMENT = {
@@ -38,8 +38,9 @@ class Agent:
     makes them Not Ready; 0 when no such clock runs. `leaving`: no longer in the configuration, but still holding
     something. `signed_in_at`: when they last signed in; since then they had `handled` talks and were busy with talks
     and wrap-ups for `busy_us` (those that are over). `offered_at`: their last offer, 0 for none. `tile_…`: the tile
-    of the day that is open now; `tile_n` counts those begun in this microsecond. `place`: in the agents' list.
-    `standing`: what the queues' ready lists hold them by, None while not ready.
+    of the day that is open now; `tile_n` counts those begun in this microsecond. `moves`: temporary ones, planned or
+    active, in the order in which they were asked for. `queues`: which they serve now. `levels`: by queue, where not 1.
+    `place`: in the agents' list. `standing`: what the queues' ready lists hold them by, None while not ready.
     """
 
     profile: AgentProfile
@@ -60,7 +61,10 @@ class Agent:
     tile_reason: str = ""
     tile_interaction: str = ""
     tile_n: int = 1
+    moves: list[Move] = field(default_factory=list)
     state: AgentState = field(default=AgentState.LOGGED_OUT, metadata=DERIVED)
+    queues: tuple[str, ...] = field(default=(), metadata=DERIVED)
+    levels: Mapping[str, int] = field(default_factory=dict, metadata=DERIVED)
     skills: Mapping[str, int] = field(default_factory=dict, metadata=DERIVED)
     place: int = field(default=0, metadata=DERIVED)
     standing: Standing | None = field(default=None, metadata=DERIVED)
@@ -84,9 +88,27 @@ class Agent:
             raise KeyError(f"agent {self.id!r} does not hold {interaction_id!r}")
         return assignment
 
+    def moving(self, move_id: str) -> Move | None:
+        """The planned or active move of this id, or None."""
+        return next((move for move in self.moves if move.id == move_id), None)
+
     def wants_desktop(self, offer_without_desktop: bool) -> bool:
         """Ready, but without the desktop that offers need: the clock to Not Ready runs."""
         return self.presence is Presence.READY and self.desktop is Desktop.GONE and not offer_without_desktop
+
+
+def served_queues(agent: Agent) -> tuple[str, ...]:
+    """Which queues the agent serves now: those of the profile, changed by each active move in the order in which they
+    were asked for, so that the later one wins where two disagree."""
+    if not agent.moves:
+        return agent.profile.queues
+    queues = dict.fromkeys(agent.profile.queues)
+    for move in agent.moves:
+        if move.state is MoveState.ACTIVE:
+            queues.update(dict.fromkeys(move.add))
+            for queue in move.remove:
+                queues.pop(queue, None)
+    return tuple(queues)
 
 
 def agent_state(agent: Agent, offer_without_desktop: bool) -> AgentState:

@@ -9,7 +9,7 @@ from acd.interactions import Interaction
 from acd.matching import Choices, Needs, Terms, missing_skill
 from acd.model import AgentState, QueueRules, Requirement
 from acd.presence import Agent
-from acd.ranking import AgentKey, Ranked, RankKey
+from acd.ranking import AgentKey, Ranked, RankKey, Standing
 from acd.strategies import RULES
 
 ANYBODY = ""
@@ -23,17 +23,19 @@ class Queue:
     may yet be let in. `offerable`: who may be offered to this queue's agents now (also from queues whose rings reach
     it), by the agent whom they prefer (or ANYBODY) and by what they need (few different needs, so an agent's skills
     are compared once per need and not once per caller). `agents`: who serves it. `ready`: those who may be offered
-    something, in the order that `rule` keeps. `states`: how many are in which state. `reached_from`: queues whose
+    something, in the order that `rule` keeps, by level first where the queue is `levelled`: where an agent has another
+    level than 1 in it. `states`: how many are in which state. `reached_from`: queues whose
     rings add this one, and itself. `terms`: by requirements and ring, as worked out before."""
 
     __slots__ = (
-        "agents", "asked", "choosy", "line", "offerable", "reached_from", "ready", "rule", "rules", "shown", "states",
-        "terms",
+        "agents", "asked", "choosy", "levelled", "line", "offerable", "reached_from", "ready", "rule", "rules", "shown",
+        "states", "terms",
     )  # fmt: skip
 
     def __init__(self, rules: QueueRules) -> None:
         self.rules = rules
         self.rule = RULES[rules.strategy]
+        self.levelled = False
         self.line: Ranked[RankKey] = Ranked()
         self.asked: Ranked[AgentKey] = Ranked()
         self.choosy: set[str] = set()
@@ -81,6 +83,25 @@ class Queue:
                 del waiting[interaction.terms[:2]]
                 if not waiting:
                     del self.offerable[agent_id]
+
+    def enter(self, agent: Agent) -> None:
+        """The agent serves this queue."""
+        self.agents[agent.id] = agent
+        self.states[agent.state] += 1
+        if agent.standing is not None:
+            self.ready.add(self.kept(agent, agent.standing))
+
+    def leave(self, agent: Agent) -> None:
+        """The agent serves this queue no more."""
+        del self.agents[agent.id]
+        self.states[agent.state] -= 1
+        if agent.standing is not None:
+            self.ready.discard(self.kept(agent, agent.standing))
+
+    def kept(self, agent: Agent, standing: Standing) -> AgentKey:
+        """By what the ready list keeps this agent."""
+        key = self.rule.kept(standing)
+        return (agent.levels.get(self.rules.id, 1), *key) if self.levelled else key
 
     def holds(self, interaction: Interaction) -> bool:
         """Whether the place in this line agrees with the stage."""

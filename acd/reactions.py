@@ -11,6 +11,8 @@ from typing import Any
 from acd.assignments import Assignment
 from acd.commands import InteractionOpened
 from acd.events import (
+    AgentMoveCancelled,
+    AgentMoved,
     CallerLeft,
     ClockReached,
     ConfigurationChanged,
@@ -50,6 +52,7 @@ from acd.model import (
     AgentProfile,
     AssignmentState,
     Desktop,
+    MoveState,
     OfferOutcome,
     Presence,
     Stage,
@@ -70,6 +73,7 @@ from acd.moves import (
 from acd.presence import Agent
 from acd.showing import show_vanished
 from acd.steps import take_due
+from acd.temporary_moves import begin_move, end_move, keep_moves, refusal, take_due_move
 
 # --- who and what ----------------------------------------------------------------------------------------
 
@@ -124,6 +128,7 @@ def _configuration_changed(floor: Floor, event: ConfigurationChanged) -> None:
         agent.profile = known or AgentProfile(agent.id, agent.profile.name)
         if known is None:
             agent.presence, agent.presence_reason = Presence.LOGGED_OUT, ""
+        keep_moves(floor, agent)
     for profile in event.configuration.agents:
         if profile.id not in floor.agents:
             floor.add_agent(profile)
@@ -416,6 +421,28 @@ def _offered_to(floor: Floor, agent: Agent, held: Assignment) -> Interaction | N
     return interaction
 
 
+def _agent_moved(floor: Floor, event: AgentMoved) -> None:
+    agent = _agent(floor, event)
+    if agent is None:
+        return
+    why_not = refusal(floor, agent, event)
+    if why_not is not None:
+        _ignore(floor, event, why_not)
+    else:
+        begin_move(floor, agent, event)
+
+
+def _move_cancelled(floor: Floor, event: AgentMoveCancelled) -> None:
+    agent = _agent(floor, event)
+    if agent is None:
+        return
+    move = agent.moving(event.move_id)
+    if move is None:
+        _ignore(floor, event, "unknown_move")
+    else:
+        end_move(floor, agent, move, MoveState.CANCELLED, event.by)
+
+
 def _phone_changed(floor: Floor, event: PhoneChanged) -> None:
     agent = _agent(floor, event)
     if agent is None:
@@ -457,7 +484,9 @@ def _clock_reached(floor: Floor, event: ClockReached) -> None:
 
 
 def _expire(floor: Floor, kind: str, agent: Agent, interaction_id: str) -> None:
-    if kind == "desktop":
+    if kind == "move":
+        take_due_move(floor, agent, interaction_id)
+    elif kind == "desktop":
         floor.choose(agent, Presence.NOT_READY, REASON_DESKTOP_LOST)
         _withdraw_from(floor, agent, REASON_DESKTOP_LOST)
     elif kind == "offer":
@@ -491,6 +520,8 @@ REACTIONS: dict[type, Callable[[Floor, Any], None]] = {
     WrapUpEnded: _wrap_up_ended,
     WrapUpExtended: _wrap_up_extended,
     PresenceChosen: _presence_chosen,
+    AgentMoved: _agent_moved,
+    AgentMoveCancelled: _move_cancelled,
     PhoneChanged: _phone_changed,
     DesktopChanged: _desktop_changed,
     RoutingPaused: _paused,

@@ -13,12 +13,18 @@ from acd.matching import Terms, missing_skill
 from acd.model import AgentState
 from acd.presence import Agent
 from acd.ranking import AgentKey
-from acd.strategies import PREFERRED, Rule
+from acd.strategies import LEVELLED, PREFERRED, Rule
 
 
 def rule_for(floor: Floor, interaction: Interaction) -> Rule:
-    """By which rule its agent is chosen now: the order of preference, else the queue's strategy."""
-    return PREFERRED if interaction.preferred_until else floor.queues[interaction.queue].rule
+    """By which rule its agent is chosen now: the order of preference, else the queue's strategy, by level first where
+    agents have levels in a queue that is reached."""
+    if interaction.preferred_until:
+        return PREFERRED
+    queue = floor.queues[interaction.queue]
+    if floor.levelled and any(floor.queues[reached].levelled for reached in interaction.terms.queues):
+        return LEVELLED[queue.rules.strategy]
+    return queue.rule
 
 
 def is_kept(floor: Floor, interaction: Interaction) -> bool:
@@ -40,9 +46,10 @@ def anybody(floor: Floor, interaction: Interaction) -> bool:
 
 def ranked(floor: Floor, interaction: Interaction) -> Iterator[AgentKey]:
     """The keys of the ready agents who may; in order where they stand in order already, else in any."""
-    rule = rule_for(floor, interaction)
     if is_kept(floor, interaction):
-        return (rule.kept(agent.standing) for agent in _fit(floor, interaction) if agent.standing)
+        queue = floor.queues[interaction.queue]
+        return (queue.kept(agent, agent.standing) for agent in _fit(floor, interaction) if agent.standing)
+    rule = rule_for(floor, interaction)
     return (rule.key(agent, interaction, floor.now, floor.configuration.seed) for agent in _fit(floor, interaction))
 
 

@@ -19,6 +19,7 @@ from acd.model import (
     AgentState,
     Configuration,
     Desktop,
+    Move,
     Phone,
     Presence,
     Reason,
@@ -99,9 +100,11 @@ def _verify(floor: Floor, stored: _Snapshot) -> None:
             raise SnapshotError(f"snapshot.{what}: expected every id once, got one twice")
     queues = {rules.id for rules in stored.configuration.queues}
     for at, agent in enumerate(stored.agents):
-        for queue in agent.profile.queues:
-            if queue not in queues:
-                raise SnapshotError(f"snapshot.agents[{at}].profile.queues: expected known ones, got {queue!r}")
+        moved = (queue for move in agent.moves for queue in (*move.add, *move.remove))
+        for what, named in (("profile.queues", agent.profile.queues), ("moves", moved)):
+            for queue in named:
+                if queue not in queues:
+                    raise SnapshotError(f"snapshot.agents[{at}].{what}: expected known ones, got {queue!r}")
     for at, interaction in enumerate(stored.interactions):
         where = f"snapshot.interactions[{at}]"
         if interaction.is_waiting and interaction.queue not in queues:
@@ -116,7 +119,8 @@ def _verify(floor: Floor, stored: _Snapshot) -> None:
 @dataclass(frozen=True, slots=True)
 class AgentView:
     """An agent now. `since`: when the state shown began. `interaction_id`: held first, or empty.
-    `deadline`: of the offer, the wrap-up, or of a desktop that is gone; 0 for none."""
+    `deadline`: of the offer, the wrap-up, or of a desktop that is gone; 0 for none. `queues`: served now, with what
+    temporary `moves` (planned and active) make of them."""
 
     id: str
     name: str
@@ -132,6 +136,7 @@ class AgentView:
     deadline: int
     queues: tuple[str, ...]
     skills: tuple[tuple[str, int], ...]
+    moves: tuple[Move, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +250,9 @@ def _agent_view(agent: Agent) -> AgentView:
         idle_since=agent.idle_since,
         interaction_id=held.interaction_id if held else "",
         deadline=held.deadline if held else agent.desktop_deadline,
-        queues=agent.profile.queues,
+        queues=agent.queues,
         skills=agent.profile.skills,
+        moves=tuple(agent.moves),
     )
 
 

@@ -7,7 +7,7 @@ interaction has its keys computed when it is asked, for the ready agents who may
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acd import ranking
 from acd.interactions import Interaction
@@ -23,19 +23,23 @@ Labelled = tuple[tuple[str, int | str], ...]
 class Rule:
     """A strategy. `labels` are the words of its key (`-` before a word: the key holds the negative, the reason not).
     `behind`: what is said of those who rank behind. `kept`: the key by standing alone, by which ready agents are kept
-    in order. `computed`: the key for this interaction at this instant, where the standing alone does not tell it."""
+    in order. `computed`: the key for this interaction at this instant, where the standing alone does not tell it.
+    `levelled`: before all that the agent's level counts."""
 
     name: str
     labels: tuple[str, ...]
     behind: str
     kept: Callable[[Standing], AgentKey]
     computed: Callable[[Agent, Interaction, int, int], AgentKey] | None = None
+    levelled: bool = False
 
     def key(self, agent: Agent, interaction: Interaction, now: int, seed: int) -> AgentKey:
         """The agent's key for this interaction at `now`."""
         if self.computed is not None:
-            return self.computed(agent, interaction, now, seed)
-        return self.kept(standing(agent))
+            key = self.computed(agent, interaction, now, seed)
+        else:
+            key = self.kept(standing(agent))
+        return (level(agent, interaction), *key) if self.levelled else key
 
     def labelled(self, key: AgentKey) -> Labelled:
         """The key in words, as a reason tells it."""
@@ -49,6 +53,12 @@ def _labelled(label: str, value: int | str) -> tuple[str, int | str]:
 def standing(agent: Agent) -> Standing:
     """What the agent stands in order by now."""
     return Standing(agent.idle_since, agent.handled, agent.offered_at, agent.place, agent.id)
+
+
+def level(agent: Agent, interaction: Interaction) -> int:
+    """The agent's level in the first queue, of those that the interaction reaches, that they serve."""
+    reached = (queue for queue in interaction.terms.queues if queue in agent.queues)
+    return agent.levels.get(next(reached, interaction.queue), 1)
 
 
 def _least_occupied(agent: Agent, _: Interaction, now: int, __: int) -> AgentKey:
@@ -87,6 +97,9 @@ def _rules() -> tuple[Rule, ...]:
 
 
 RULES = {Strategy(rule.name): rule for rule in _rules()}
+
+#: The same where agents have levels: of level 1 first, then of level 2 and so on.
+LEVELLED = {strategy: replace(rule, labels=("level", *rule.labels), levelled=True) for strategy, rule in RULES.items()}
 
 #: While preferred agents alone may, the order in which they are preferred stands before the queue's strategy.
 PREFERRED = Rule("preferred_agent", ("preference",), "less_preferred", ranking.longest_idle, _preferred)

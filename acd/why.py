@@ -168,6 +168,8 @@ class RankedLower:
     chosen: int | str
 
     def tell(self, teller: Teller) -> str:
+        if self.label == "level":
+            return f"could, but is asked after level {self.chosen}: has level {self.own}"
         own, chosen = teller.part(self.label, self.own), teller.value(self.label, self.chosen)
         return f"could, but ranks lower: {own}, the chosen one's {chosen}"
 
@@ -335,7 +337,7 @@ def _candidates(
     found = []
     for agent in floor.agents.values():
         serves = _serves(agent, interaction)
-        listed = interaction.queue in agent.profile.queues
+        listed = interaction.queue in agent.queues
         if listed or agent.presence is not Presence.LOGGED_OUT or agent.assignments:
             obstacles = _obstacles(floor, agent, interaction, offers)
             key: Key = ()
@@ -358,7 +360,7 @@ def _ranked_lower(key: Key, chosen: Key) -> RankedLower:
 
 def _serves(agent: Agent, interaction: Interaction) -> bool:
     """Whether the agent is in one of the queues that the interaction reaches now."""
-    return any(queue in agent.profile.queues for queue in interaction.terms.queues)
+    return any(queue in agent.queues for queue in interaction.terms.queues)
 
 
 def _obstacles(floor: Floor, agent: Agent, interaction: Interaction, not_yet: Collection[str]) -> tuple[Obstacle, ...]:
@@ -409,8 +411,8 @@ def _waiting(floor: Floor, interaction: Interaction) -> Waiting:
 def _before(floor: Floor, interaction: Interaction) -> tuple[Before, ...]:
     rivals = {interaction.queue}
     for agent in floor.agents.values():
-        if interaction.queue in agent.profile.queues:
-            rivals.update(agent.profile.queues)
+        if interaction.queue in agent.queues:
+            rivals.update(agent.queues)
     waiting = [each for each in floor.interactions.values() if each.is_waiting and each.queue in rivals]
     return tuple(
         Before(

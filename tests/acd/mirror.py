@@ -14,6 +14,7 @@ from hashlib import blake2b
 from acd.commands import (
     AgentChanged,
     AgentIntervalClosed,
+    AgentMoveChanged,
     Command,
     InteractionClosed,
     InteractionOpened,
@@ -29,6 +30,8 @@ from acd.commands import (
     WrapUpClosed,
 )
 from acd.events import (
+    AgentMoveCancelled,
+    AgentMoved,
     ClockReached,
     ConfigurationChanged,
     Event,
@@ -43,6 +46,7 @@ from acd.model import (
     AgentProfile,
     Configuration,
     Desktop,
+    MoveState,
     OfferOutcome,
     Phone,
     Presence,
@@ -74,6 +78,18 @@ class Caller:
 
 
 @dataclass
+class Posting:
+    """A temporary move, planned or active."""
+
+    id: str
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+    begins: int
+    ends: int
+    active: bool
+
+
+@dataclass
 class Seat:
     """An agent. `holds` are (interaction id, what) pairs; `tile_from` is where the open tile of the day began."""
 
@@ -86,6 +102,7 @@ class Seat:
     handled: int = 0
     busy: int = 0
     offered_at: int = 0
+    postings: list[Posting] = field(default_factory=list)
     holds: dict[str, str] = field(default_factory=dict)
     shown: AgentChanged | None = None
 
@@ -100,10 +117,17 @@ class Mirror:
         self.callers: dict[str, Caller] = {}
         self.once: set[str] = set()
         self.wrap_ups: set[tuple[str, str]] = set()
+        self.posted: list[tuple[str, str, tuple[str, ...], tuple[str, ...], MoveState]] = []
         self.totals = {rules.id: QueueChanged(rules.id, 0, 0, 0, 0) for rules in configuration.queues}
 
     def follow(self, event: Event, answer: tuple[Command, ...], now: int) -> None:
         self._take_event(event, now)
+        told = [
+            (each.agent_id, each.move_id, each.add, each.remove, each.state)
+            for each in answer
+            if isinstance(each, AgentMoveChanged)
+        ]
+        assert sorted(told) == sorted(self.posted)
         before = {agent_id: seat.shown for agent_id, seat in self.seats.items()}
         for command in answer:
             self._take(command, event, now)
@@ -121,17 +145,22 @@ class Mirror:
     # --- what the event itself says ------------------------------------------------------------------------
 
     def _take_event(self, event: Event, now: int) -> None:
-        if isinstance(event, InteractionAttached | InteractionDetached):
+        self.posted = []
+        if isinstance(event, AgentMoved | AgentMoveCancelled):
+            self._take_move(event, now)
+        elif isinstance(event, InteractionAttached | InteractionDetached):
             if event.interaction_id in self.callers:
                 self.callers[event.interaction_id].attached = isinstance(event, InteractionAttached)
         elif isinstance(event, ClockReached):
             self._take_time(now)
+            self._take_time_of_moves(now)
         elif isinstance(event, RoutingPaused | RoutingResumed):
             self.paused = isinstance(event, RoutingPaused)
         elif isinstance(event, ConfigurationChanged):
             self.configuration = event.configuration
             for profile in event.configuration.agents:
                 self.seats.setdefault(profile.id, Seat(now))
+            self._keep_moves()
 
     def _take_time(self, now: int) -> None:
         """Rings, steps and preferences that are due; nothing is ever taken back."""
@@ -143,6 +172,62 @@ class Mirror:
                 caller.raised = max(caller.raised, len([x for x in rules.raise_priority if x.after_us <= waited]))
                 if now >= caller.until:
                     caller.until = 0
+
+    def _take_move(self, event: AgentMoved | AgentMoveCancelled, now: int) -> None:
+        seat = self.seats.get(event.agent_id)
+        if seat is None:
+            return
+        known = [each for each in seat.postings if each.id == event.move_id]
+        if isinstance(event, AgentMoveCancelled):
+            for each in known:
+                seat.postings.remove(each)
+                self._post(event.agent_id, each, MoveState.CANCELLED)
+            return
+        queues = {rules.id for rules in self.configuration.queues}
+        named = [*event.add, *event.remove]
+        sensible = named and set(named) <= queues and not set(event.add) & set(event.remove)
+        begins = max(now, event.from_at)
+        employed = event.agent_id in {profile.id for profile in self.configuration.agents}
+        if known or not sensible or not employed or 0 < event.until_at <= begins or len(seat.postings) == 20:
+            return
+        made = Posting(event.move_id, event.add, event.remove, begins, event.until_at, begins == now)
+        seat.postings.append(made)
+        self._post(event.agent_id, made, MoveState.ACTIVE if made.active else MoveState.PLANNED)
+
+    def _take_time_of_moves(self, now: int) -> None:
+        for agent_id, seat in self.seats.items():
+            for each in list(seat.postings):
+                if not each.active and each.begins <= now:
+                    each.active = True
+                    self._post(agent_id, each, MoveState.ACTIVE)
+                if 0 < each.ends <= now:
+                    seat.postings.remove(each)
+                    self._post(agent_id, each, MoveState.OVER)
+
+    def _keep_moves(self) -> None:
+        queues = {rules.id for rules in self.configuration.queues}
+        employed = {profile.id for profile in self.configuration.agents}
+        for agent_id, seat in self.seats.items():
+            for each in list(seat.postings):
+                add = tuple(queue for queue in each.add if queue in queues)
+                remove = tuple(queue for queue in each.remove if queue in queues)
+                if agent_id not in employed or not (add or remove):
+                    seat.postings.remove(each)
+                    self._post(agent_id, each, MoveState.OVER)
+                elif (each.add, each.remove) != (add, remove):
+                    each.add, each.remove = add, remove
+                    self._post(agent_id, each, MoveState.ACTIVE if each.active else MoveState.PLANNED)
+
+    def _post(self, agent_id: str, posting: Posting, state: MoveState) -> None:
+        self.posted.append((agent_id, posting.id, posting.add, posting.remove, state))
+
+    def serves(self, profile: AgentProfile) -> set[str]:
+        """The agent's queues now."""
+        serving = set(profile.queues)
+        for each in self.seats[profile.id].postings:
+            if each.active:
+                serving = (serving | set(each.add)) - set(each.remove)
+        return serving
 
     # --- what the answer says ------------------------------------------------------------------------------
 
@@ -300,8 +385,8 @@ class Mirror:
         raised = sum(step.by for step in rules.raise_priority[: caller.raised])
         return (-(rules.priority + caller.priority + raised), caller.asked, interaction_id)
 
-    def _reached(self, caller: Caller, ring: int) -> set[str]:
-        return {caller.queue, *(queue for each in self._rules(caller.queue).relax[:ring] for queue in each.queues)}
+    def _reached(self, caller: Caller, ring: int) -> list[str]:
+        return [caller.queue, *(queue for each in self._rules(caller.queue).relax[:ring] for queue in each.queues)]
 
     def _wanted(self, caller: Caller, ring: int) -> list[tuple[bool, dict[str, int]]]:
         """What is asked for: of each entry one skill at its level; whether there was a choice. What a ring dropped is
@@ -327,7 +412,7 @@ class Mirror:
                     any(levels.get(skill, 0) >= level for skill, level in entry.items())
                     for _, entry in self._wanted(caller, ring)
                 )
-                return has_all and bool(self._reached(caller, ring) & set(profile.queues))
+                return has_all and not self.serves(profile).isdisjoint(self._reached(caller, ring))
         return False
 
     def _may(self, agent_id: str, interaction_id: str) -> bool:
@@ -362,11 +447,17 @@ class Mirror:
 
     def _key(self, agent_id: str, interaction_id: str, now: int) -> tuple[int | str, ...]:
         """Where the agent stands for this caller, by the strategy of the caller's queue."""
-        caller, seat = self.callers[interaction_id], self.seats[agent_id]
+        caller = self.callers[interaction_id]
         if caller.until:
             return (caller.preferred.index(agent_id),)
-        rules = self._rules(caller.queue)
         (profile,) = [each for each in self.configuration.agents if each.id == agent_id]
+        first = next(queue for queue in self._reached(caller, caller.ring) if queue in self.serves(profile))
+        return (dict(profile.queue_levels).get(first, 1), *self._key_of_strategy(profile, interaction_id, now))
+
+    def _key_of_strategy(self, profile: AgentProfile, interaction_id: str, now: int) -> tuple[int | str, ...]:
+        agent_id = profile.id
+        caller, seat = self.callers[interaction_id], self.seats[agent_id]
+        rules = self._rules(caller.queue)
         draw = f"{self.configuration.seed} {interaction_id} {agent_id}"
         match rules.strategy:
             case Strategy.FEWEST_HANDLED:
@@ -407,8 +498,11 @@ class Mirror:
         for each in made:
             caller = self.callers[each.interaction_id]
             reached = self._reached(caller, caller.ring)
-            others = sum(bool(reached & set(profile.queues)) for profile in self.configuration.agents) - 1
+            others = sum(not self.serves(each).isdisjoint(reached) for each in self.configuration.agents) - 1
             assert sum(count for _, count in each.reason.passed_over) == others
+            levelled = {queue for x in self.configuration.agents for queue, level in x.queue_levels if level > 1}
+            says_level = not caller.until and not levelled.isdisjoint(reached)
+            assert (each.reason.key[0][0] == "level") is says_level
         waiting = [
             each
             for each, caller in self.callers.items()
@@ -447,7 +541,7 @@ class Mirror:
     def _judge_totals(self) -> None:
         for rules in self.configuration.queues:
             waiting = [each for each in self.callers if self._waits_in(each, rules.id)]
-            serving = [each.id for each in self.configuration.agents if rules.id in each.queues]
+            serving = [each.id for each in self.configuration.agents if rules.id in self.serves(each)]
             idle = [each for each in serving if self._is_able(each) and not self.seats[each].holds]
             there = [
                 each

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from acd.commands import (
     AgentChanged,
     AgentIntervalClosed,
+    AgentMoveChanged,
     Command,
     InteractionClosed,
     InteractionOpened,
@@ -28,6 +29,8 @@ from acd.commands import (
 )
 from acd.engine import Engine
 from acd.events import (
+    AgentMoveCancelled,
+    AgentMoved,
     CallerLeft,
     ClockReached,
     ConfigurationChanged,
@@ -76,7 +79,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def configuration(data: dict[str, Any]) -> Configuration:
-    """`queues` (ring, wrap_up, short in seconds; priority; needs; …) and `agents` (queues, skills, weight)."""
+    """`queues` (ring, wrap_up, short in seconds; priority; needs; …) and `agents` (queues, skills, weight, levels)."""
     return Configuration(
         queues=tuple(_queue(name, rules or {}) for name, rules in data["queues"].items()),
         agents=tuple(
@@ -86,6 +89,7 @@ def configuration(data: dict[str, Any]) -> Configuration:
                 tuple(agent["queues"]),
                 tuple(agent.get("skills", {}).items()),
                 agent.get("weight", 1),
+                tuple(agent.get("levels", {}).items()),
             )
             for name, agent in data["agents"].items()
         ),
@@ -159,9 +163,19 @@ def _sign_in(agent: str) -> list[Event]:
     ]
 
 
+def _move(move_id: str, agent: str, *options: str) -> list[Event]:
+    """`add` and `remove` (queues with commas), `from` and `until` (seconds), in any order."""
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    add, remove = (tuple(given[word].split(",")) if word in given else () for word in ("add", "remove"))
+    begins, ends = (START + int(given[word]) * SECOND if word in given else 0 for word in ("from", "until"))
+    return [AgentMoved(move_id, agent, add, remove, begins, ends, "sue")]
+
+
 _VERBS: dict[str, Callable[..., list[Event]]] = {
     "sign-in": _sign_in,
     "presence": lambda agent, presence, reason="": [PresenceChosen(agent, Presence(presence), reason)],
+    "move": _move,
+    "cancel-move": lambda move_id, agent: [AgentMoveCancelled(move_id, agent, "sue")],
     "phone": lambda agent, phone: [PhoneChanged(agent, Phone(phone))],
     "desktop": lambda agent, desktop: [DesktopChanged(agent, Desktop(desktop))],
     "arrive": lambda caller: [InteractionArrived(caller)],
@@ -234,6 +248,12 @@ def _wrap_up(command: WrapUpClosed) -> str:
     return f"{command.agent_id} wraps up {command.interaction_id}: {how}"
 
 
+def _moved(command: AgentMoveChanged) -> str:
+    queues = "".join([f" +{queue}" for queue in command.add] + [f" -{queue}" for queue in command.remove])
+    until = _at(command.until_at) if command.until_at else ""
+    return f"move {command.move_id} of {command.agent_id}{queues} {_at(command.from_at)}-{until}: {command.state}"
+
+
 _TOLD: dict[type, Callable[[Any], str]] = {
     OfferInteraction: _offer,
     WithdrawOffer: lambda c: f"STOP ringing {c.agent_id} for {c.interaction_id}",
@@ -248,6 +268,7 @@ _TOLD: dict[type, Callable[[Any], str]] = {
     WrapUpClosed: _wrap_up,
     AgentIntervalClosed: lambda c: f"{c.agent_id} was {c.state} {_at(c.from_at)}-{_at(c.to_at)}",
     AgentChanged: _agent,
+    AgentMoveChanged: _moved,
     QueueChanged: lambda c: f"{c.queue}: {c.waiting} waiting, {c.agents_ready} of {c.agents_signed_in} ready",
     StageChanged: lambda c: f"{c.interaction_id} back in flow" if c.stage == "in_flow" else "",
 }

@@ -86,6 +86,18 @@ Q = QueueRules("billing")
             "queue 'billing': wrap_up_most_us: expected 0 or more, got -1",
         ),
         (
+            Configuration((Q,), (AgentProfile("amy", queue_levels=(("billing", 1), ("sales", 1))),)),
+            "agent 'amy': level in queue 'sales': expected known queues, each once, got 'sales'",
+        ),
+        (
+            Configuration((Q,), (AgentProfile("amy", queue_levels=(("billing", 1), ("billing", 2))),)),
+            "agent 'amy': level in queue 'billing': expected known queues, each once, got 'billing'",
+        ),
+        (
+            Configuration((Q,), (AgentProfile("amy", queue_levels=(("billing", 11),)),)),
+            "agent 'amy': level in queue 'billing': expected 1 to 10, got 11",
+        ),
+        (
             Configuration(agents=(AgentProfile("amy", weight=0),)),
             "agent 'amy': weight: expected 1 to 10, got 0",
         ),

@@ -22,7 +22,7 @@ from acd.events import (
 )
 from acd.floor import Floor
 from acd.invariants import check, repair_touched
-from acd.model import AgentState, AssignmentState, Desktop, Phone, Presence, Stage
+from acd.model import AgentState, AssignmentState, Desktop, Move, MoveState, Phone, Presence, Stage
 from acd.ranking import Standing, longest_idle
 from acd.showing import publish
 from acd.strategies import standing
@@ -96,6 +96,11 @@ def be_ready_under_a_wrong_key(floor: Floor) -> None:
     floor.queues["billing"].ready.add((7, "maria"))
 
 
+def serve_as_if_not_moved(floor: Floor) -> None:
+    active = Move("m1", (), ("tech",), 1, 0, MoveState.ACTIVE)
+    floor.agents["maria"].moves.append(active)
+
+
 def show_a_wrong_state(floor: Floor) -> None:
     floor.agents["maria"].state = AgentState.NOT_READY
 
@@ -129,6 +134,7 @@ Damage = Callable[[Floor], None]
         (wait_nowhere, {"waiting": 1}),
         (be_ready_while_reserved, {"ready": 1}),
         (be_ready_under_a_wrong_key, {"ready": 1}),
+        (serve_as_if_not_moved, {"ready": 1}),
         (show_a_wrong_state, {"ready": 1, "index": 2}),
         (end_twice, {"outcome": 1}),
         (end_twice_waiting, {"outcome": 1}),

@@ -19,6 +19,8 @@ from acd.codec import decode_event, encode_command, encode_event
 from acd.commands import Command, OfferInteraction
 from acd.engine import Engine
 from acd.events import (
+    AgentMoveCancelled,
+    AgentMoved,
     CallerLeft,
     ClockReached,
     ConfigurationChanged,
@@ -98,6 +100,9 @@ PROFILES = st.builds(
     queues=st.lists(st.sampled_from(QUEUES), unique=True, max_size=3).map(tuple),
     skills=st.sampled_from(((), (("vpn", 5),), (("french", 2), ("vpn", 9)))),
     weight=st.integers(1, 3),
+    queue_levels=st.lists(
+        st.tuples(st.sampled_from(QUEUES), st.integers(1, 3)), max_size=2, unique_by=lambda each: each[0]
+    ).map(tuple),
 )
 
 
@@ -117,7 +122,8 @@ def configurations(draw: st.DrawFn) -> Configuration:
     for name in people:
         profile = draw(PROFILES)
         kept = tuple(each for each in profile.queues if each in names)
-        agents.append(replace(profile, id=name, name=name.title(), queues=kept or tuple(names)))
+        levels = tuple(each for each in profile.queue_levels if each[0] in names)
+        agents.append(replace(profile, id=name, name=name.title(), queues=kept or tuple(names), queue_levels=levels))
     return Configuration(
         tuple(queues),
         tuple(agents),
@@ -185,7 +191,9 @@ class Floor(RuleBasedStateMachine):
         shown = board(self.engine)
         assert [each.id for each in shown.interactions] == list(self.mirror.callers)
         assert {each.id for each in shown.agents} == set(self.mirror.seats)
+        people = {profile.id: profile for profile in self.mirror.configuration.agents}
         for agent in shown.agents:
+            assert set(agent.queues) == (self.mirror.serves(people[agent.id]) if agent.id in people else set())
             assert agent.since == self.mirror.seats[agent.id].tile_from
         for interaction in shown.interactions:
             assert interaction.stage is self.mirror.callers[interaction.id].stage
@@ -331,6 +339,32 @@ class Floor(RuleBasedStateMachine):
     @rule(agent=PEOPLE, desktop=st.sampled_from(Desktop))
     def desktop(self, agent: str, desktop: Desktop) -> None:
         self.do(DesktopChanged(agent, desktop))
+
+    @rule(
+        agent=PEOPLE,
+        add=st.lists(LINES, max_size=2, unique=True).map(tuple),
+        remove=st.lists(LINES, max_size=2, unique=True).map(tuple),
+        later=st.integers(0, 30),
+        length=st.integers(0, 40),
+        number=st.integers(1, 3),
+    )
+    def move(
+        self, agent: str, add: tuple[str, ...], remove: tuple[str, ...], later: int, length: int, number: int
+    ) -> None:
+        begins = self.now + later if later else 0
+        ends = self.now + later + length if length else 0
+        self.do(AgentMoved(f"m{number}", agent, add, remove, begins, ends, "sue"))
+
+    @rule(agent=PEOPLE, queue=st.sampled_from(QUEUES), step=st.integers(0, 3))
+    def lend(self, agent: str, queue: str, step: int) -> None:
+        """Away from one queue at once, and to the others."""
+        others = tuple(rules.id for rules in self.mirror.configuration.queues if rules.id != queue)
+        self.do(AgentMoved(f"lend {self.now} {len(self.record)}", agent, others, until_at=self.now + 25), step)
+        self.do(AgentMoved(f"keep {self.now} {len(self.record)}", agent, remove=(queue,)))
+
+    @rule(agent=PEOPLE, number=st.integers(1, 3))
+    def cancel_move(self, agent: str, number: int) -> None:
+        self.do(AgentMoveCancelled(f"m{number}", agent, "sue"), 1)
 
     # --- the rest -------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from acd.commands import OfferInteraction
@@ -180,6 +182,42 @@ def test_agents_of_added_queues_stand_in_one_order_each_once() -> None:
         (("more_handled", 2),),
     )
     assert desk.interaction("i1").ring == 1
+
+
+def levelled_desk(strategy: Strategy) -> Desk:
+    """ben (level 2), dot (2), amy (1), cid (3) signed in, in this order."""
+    levels = {"ben": 2, "dot": 2, "cid": 3}
+    agents = tuple(replace(each, queue_levels=(("tech", levels.get(each.id, 1)),)) for each in AGENTS)
+    desk = Desk(Configuration((QueueRules("tech", wrap_up_us=0, strategy=strategy),), agents, seed=4))
+    desk.sign_in("ben", "dot", "amy", "cid")
+    return desk
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_whatever_the_strategy_those_of_a_lower_level_are_asked_first(strategy: Strategy) -> None:
+    desk = levelled_desk(strategy)
+    reason = why(desk)
+    assert (reason.key[0], reason.key[-1]) == (("level", 1), ("agent_id", "amy"))
+    assert reason.runner_up_key[0] == ("level", 2)
+    assert reason.passed_over == (("later_level", 3),)
+    desk.do(OfferAccepted("why/1"))
+    desk.do(InteractionArrived("next"))
+    second = only(OfferInteraction, desk.do(InteractionQueued("next", "tech"))).reason
+    assert second.key[0] == second.runner_up_key[0] == ("level", 2)
+    assert dict(second.passed_over) == {"later_level": 1, RULES[strategy].behind: 1, "talking": 1}
+
+
+def test_who_lacks_a_skill_at_an_early_level_is_counted_as_that() -> None:
+    reason = why(levelled_desk(Strategy.LONGEST_IDLE), Requirement("vpn", 6))
+    assert (reason.key[0], reason.runner_up) == (("level", 2), "cid")
+    assert reason.passed_over == (("later_level", 1), ("skill:vpn", 2))
+
+
+def test_where_every_level_is_1_nothing_is_said_of_it() -> None:
+    agents = tuple(replace(each, queue_levels=(("tech", 1),)) for each in AGENTS)
+    desk = Desk(Configuration((QueueRules("tech"),), agents))
+    desk.sign_in("ben", "dot")
+    assert why(desk).key[0][0] == "idle_since"
 
 
 def test_only_preferred_agents_while_it_lasts_in_the_order_of_preference() -> None:

@@ -417,3 +417,14 @@ def test_choices_and_preferences_that_stand_in_the_way_are_told() -> None:
     ]
     desk.do(PresenceChosen("ben", Presence.READY))
     assert desk.said("i1/1")[-3:][0] == "Ben (ben): chosen: preference 0"
+
+
+def test_who_is_asked_after_an_earlier_level_is_told_so() -> None:
+    early, late = person("amy"), replace(person("ben"), queue_levels=(("billing", 2),))
+    desk = Watched(site(early, late))
+    desk.sign_in("ben", "amy")
+    desk.call("i1")
+    assert desk.said("i1/1")[-2:] == [
+        "Amy (amy): chosen: level 1, idle since 00:16:46.000",
+        "Ben (ben): could, but is asked after level 1: has level 2",
+    ]
