@@ -3,6 +3,8 @@
 Hypothesis drives one engine with every kind of event; `tests.acd.mirror` keeps an account of its own and makes the
 same decisions naively. At the end of each run the recorded events are played again, from the start and from a
 snapshot taken in the middle, and must give the same bytes.
+
+Longer than other files, because one machine has to hold a rule for everything that can happen.
 """
 
 from __future__ import annotations
