@@ -27,6 +27,7 @@ _OUTCOMES = {
     Outcome.ABANDONED_IN_QUEUE: "gave up waiting",
     Outcome.ABANDONED_RINGING: "gave up while a phone rang",
     Outcome.CALLBACK_FAILED: "the callback failed",
+    Outcome.CALLED_IN: "called in before we called back",
     Outcome.TRANSFERRED_OUT: "transferred out",
     Outcome.REFUSED: "refused",
     Outcome.LOST: "LOST",
