@@ -9,7 +9,7 @@ SECONDS ?= 0
 export PYTHONUNBUFFERED = 1
 export CALLYARD_HOME = $(HOME_DIR)
 
-.PHONY: help setup setup-demo demo test check fix bench soak doctor lock clean
+.PHONY: help setup setup-demo demo test check fix bench soak mutants doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench: setup-demo ## ours against app_queue on the same Asterisk
 
 soak: $(VENV)/.ready ## property tests for longer: EFFORT=20 times what test tries
 	@EFFORT=$(or $(EFFORT),20) exec $(PY) -m lab.soak
+
+mutants: $(VENV)/.ready ## small faults planted in acd: how many its tests find; N=300 SEED=1 LEAST=85
+	@N=$(or $(N),300) SEED=$(or $(SEED),1) LEAST=$(or $(LEAST),85) exec $(PY) -m lab.mutants $(MODULES)
 
 doctor: $(VENV)/.ready ## what is wrong with this installation, and what to do
 	@$(VENV)/bin/callyard doctor
