@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rehearsal.chance import SECOND
+from rehearsal.service_levels import Definition, Tally, negative_abandon
 
 
 @dataclass(slots=True)
@@ -81,10 +82,22 @@ class Day:
         """Abandoned / offered."""
         return _share(self.counted(callers), lambda call: call.answered_at is None)
 
-    def service_level(self, within_s: float, callers: str | None = None) -> float:
-        """Answered within / offered (abandons count against)."""
+    def tally(self, within_s: float, callers: str | None = None) -> Tally:
+        """How many were answered and gave up, in all and within this time of asking."""
         limit = round(within_s * SECOND)
-        return _share(self.counted(callers), lambda call: call.answered_at is not None and call.waited_us <= limit)
+        calls = self.counted(callers)
+        in_time = [call for call in calls if call.waited_us <= limit]
+        answered, answered_in_time = (
+            sum(call.answered_at is not None for call in each) for each in (calls, in_time)
+        )  # fmt: skip
+        return Tally(answered, answered_in_time, len(calls) - answered, len(in_time) - answered_in_time)
+
+    def service_level(
+        self, within_s: float, callers: str | None = None, definition: Definition = negative_abandon
+    ) -> float:
+        """The share answered within this time, by one of the four definitions of `rehearsal.service_levels`; by
+        default answered within / offered (abandons count against)."""
+        return definition(self.tally(within_s, callers))
 
     def mean_line(self, callers: str | None = None) -> float:
         """How many wait, on average over time: the integral of the line's length / the span."""
