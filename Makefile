@@ -45,8 +45,8 @@ fix: $(VENV)/.ready ## format, and mend what the linter can
 bench: setup-demo ## ours against app_queue on the same Asterisk
 	@exec $(PY) -m lab.bench
 
-soak: $(VENV)/.ready ## property tests for longer: EFFORT=20 times what test tries
-	@EFFORT=$(or $(EFFORT),20) exec $(PY) -m lab.soak
+soak: $(VENV)/.ready ## EVENTS=1000000 judged one by one, property tests EFFORT=20 times, theory in full
+	@EVENTS=$(or $(EVENTS),1000000) EFFORT=$(or $(EFFORT),20) exec $(PY) -m lab.soak
 
 mutants: $(VENV)/.ready ## small faults planted in acd: how many its tests find; N=300 SEED=1 LEAST=85
 	@N=$(or $(N),300) SEED=$(or $(SEED),1) LEAST=$(or $(LEAST),85) exec $(PY) -m lab.mutants $(MODULES)
