@@ -12,7 +12,7 @@ import pytest
 from acd.commands import Command
 from acd.engine import Engine
 from acd.events import Event
-from acd.model import AgentProfile, Configuration, QueueRules
+from acd.model import AgentProfile, Configuration, PriorityStep, QueueRules, Requirement, Ring
 from rehearsal.arrivals import GivenArrivals, Poisson, RateCurve
 from rehearsal.chance import SECOND, Exponential, Fixed, Given, Lengths, Lognormal
 from rehearsal.day import START_AT, rehearse
@@ -216,17 +216,37 @@ def test_a_share_of_wrap_up_from_0_to_1() -> None:
 
 
 def big_day() -> Scenario:
-    """10,000 calls in ten hours with a peak, 100 agents, 5 queues of which each agent serves two or three."""
-    queues = tuple(QueueRules(f"queue-{n}", wrap_up_us=at(20)) for n in range(5))
-    agents = tuple(
-        AgentProfile(f"agent-{n:03}", queues=tuple(f"queue-{(n + step) % 5}" for step in range(2 + n % 2)))
-        for n in range(100)
-    )
-    curve = RateCurve(((0, 120), (2 * HOUR_US, 260), (6 * HOUR_US, 200), (9 * HOUR_US, 120)))
-    callers = tuple(
-        Callers(f"callers-{n}", f"queue-{n}", curve, Lognormal(220, 0.7), Exponential(180), priority=n == 0)
+    """10,000 calls in ten hours with a peak, 100 agents, 5 queues of which each agent serves two or three; half of the
+    callers need a skill, which rings ask less of, and drop, the longer they wait; priority rises with the wait."""
+    queues = tuple(
+        QueueRules(
+            f"queue-{n}",
+            wrap_up_us=at(20),
+            relax=(
+                Ring(at(20), (("french", 4),)),
+                Ring(at(60), (("french", 0),), (f"queue-{(n + 3) % 5}",)),
+            ),
+            raise_priority=(PriorityStep(at(120), 1),),
+        )
         for n in range(5)
     )
+    agents = tuple(
+        AgentProfile(
+            f"agent-{n:03}",
+            queues=tuple(f"queue-{(n + step) % 5}" for step in range(2 + n % 2)),
+            skills=(("french", n % 10),) if n % 10 else (),
+        )
+        for n in range(100)
+    )
+    curve = RateCurve(((0, 60), (2 * HOUR_US, 130), (6 * HOUR_US, 100), (9 * HOUR_US, 60)))
+    callers = tuple(
+        Callers(
+            f"callers-{n}-{'french' if needs else 'any'}", f"queue-{n}", curve, Lognormal(220, 0.7), Exponential(180),
+            priority=n == 0, requirements=needs,
+        )
+        for n in range(5)
+        for needs in ((), (Requirement("french", 7),))
+    )  # fmt: skip
     return Scenario(Configuration(queues=queues, agents=agents), callers, 10 * HOUR_US)
 
 
@@ -239,6 +259,9 @@ def test_a_big_day_is_over_soon(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(day.calls) == pytest.approx(10_000, rel=0.05)
     assert day.answered() + day.abandoned() == len(day.calls)
     assert 0.5 < day.occupancy() < 0.9
+    waited = {needs: day.mean_wait_s(f"callers-2-{needs}") for needs in ("any", "french")}
+    assert waited["french"] > waited["any"]
+    assert day.waited("callers-2-french") > 0.1
 
 
 def test_the_example_of_the_document_runs(capsys: pytest.CaptureFixture[str]) -> None:
