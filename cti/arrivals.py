@@ -26,8 +26,10 @@ from cti.call_state import CallState
 from cti.dispatcher import Dispatcher
 from cti.exchange import Exchange
 from cti.fastagi import AgiConversation
-from cti.ivr_session import CALLER_NAME, HANGUP_CAUSES, IvrSession, SessionPorts, name_of, variables_of
+from cti.ivr_session import HANGUP_CAUSES, IvrSession, name_of, variables_of
 from cti.node import Node
+from cti.queue_wait import CALLER_NAME
+from cti.session_ports import SessionPorts
 from ivr.interpreter import Execution
 from ivr.settings import NumberRule
 from ivr.site import Site

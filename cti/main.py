@@ -36,12 +36,12 @@ from cti.fastagi import AgiLimits, AgiServer
 from cti.findings import Finding
 from cti.gaps import GapImport
 from cti.inquiry import JournalInquiry
-from cti.ivr_session import SessionPorts
 from cti.journal import Entry, Journal, Segment, replay
 from cti.logs import set_up_logs
 from cti.node import Node
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
 from cti.recovery import Recovery
+from cti.session_ports import SessionPorts
 from cti.settings import AmiNode, Settings
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
 from cti.story import Story

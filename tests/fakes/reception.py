@@ -12,7 +12,7 @@ from acd.model import Configuration
 from acd.snapshot import InteractionView
 from cti.arrivals import Arrivals
 from cti.fastagi import AgiServer
-from cti.ivr_session import SessionPorts
+from cti.session_ports import SessionPorts
 from ivr.site import Site
 from tests.acd.desk import SITE
 from tests.fakes.call import FakeCall

@@ -1,0 +1,45 @@
+"""What every session shares: whom it asks, what it plays, and how long the dead man's switch waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from cti.dispatcher import Dispatcher
+from cti.ports import Directory
+
+DEAD_MAN_S = 45
+RENEW_EVERY_S = 20.0
+
+
+class Sounds(Protocol):
+    """Prompts as files that Asterisk can play."""
+
+    async def path(self, text: str, language: str) -> Path:
+        """Raises `SoundError` for what cannot be rendered."""
+        ...
+
+    def recorded(self, sound: str) -> Path: ...
+
+
+class Story(Protocol):
+    """Who wants to read along what happens to a call."""
+
+    def note(self, interaction_id: str, text: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPorts:
+    """What every session shares."""
+
+    dispatcher: Dispatcher
+    directory: Directory
+    sounds: Sounds
+    story: Story
+    dial_string: Callable[[str, str], str]
+    utc: Callable[[], datetime]
+    dead_man_s: int = DEAD_MAN_S
+    renew_every_s: float = RENEW_EVERY_S

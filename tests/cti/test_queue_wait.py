@@ -1,0 +1,199 @@
+"""A caller waits for an agent, from the AGI socket to the engine, against a scripted Asterisk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from acd.commands import OfferClosed, TalkClosed, VisitClosed, VisitOpened
+from acd.events import OfferRejected, TalkEnded
+from acd.model import OfferOutcome, Outcome, Stage, VisitOutcome
+from tests.cti.conversations import QUEUE, C, one_call, outcome, serve, submitted
+from tests.fakes.clock import settle
+from tests.fakes.reception import Reception
+
+pytestmark = pytest.mark.usefixtures("short_lags")
+
+
+async def test_a_caller_waits_with_music_is_rung_through_and_goes_on_in_the_flow(tmp_path: Path) -> None:
+    async with one_call(tmp_path, QUEUE) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await serve(reception, call)
+        call.end_dial(f"{C}/1|ANSWER|16|3")
+        await call.playing("Thank you")
+        call.end_prompt()
+        await call.over()
+        assert call.heard() == ["answered", "music default", "dial /1", "play Thank-you", "done, cause 16"]
+        assert outcome(reception) == (Outcome.SERVED, "normal")
+        assert [visit.outcome for visit in reception.board.office.every(VisitClosed)] == [VisitOutcome.ANSWERED]
+
+
+async def test_the_pop_is_shown_before_the_phone_rings(tmp_path: Path) -> None:
+    async with one_call(tmp_path, QUEUE) as (reception, call):
+        await call.logged("music default")
+        reception.board.desktops.holds_pops = True
+        reception.board.office.sign_in("maria")
+        await reception.board.desktops.popped()
+        await settle()
+        assert "dial /1" not in call.log
+        reception.board.desktops.show()
+        await call.logged("dial /1")
+
+
+async def test_an_offer_withdrawn_before_the_ring_is_not_dialled(tmp_path: Path) -> None:
+    async with one_call(tmp_path, QUEUE) as (reception, call):
+        await call.logged("music default")
+        reception.board.desktops.holds_pops = True
+        reception.board.office.sign_in("maria")
+        await reception.board.desktops.popped()
+        reception.dispatcher.submit(OfferRejected(f"{C}/1"))
+        reception.board.desktops.show()
+        reception.board.office.sign_in("jon")
+        await call.logged("dial /2")
+        assert "dial /1" not in call.log
+
+
+async def test_after_a_phone_that_is_busy_the_caller_hears_music_and_keeps_their_place(tmp_path: Path) -> None:
+    async with one_call(tmp_path, QUEUE) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await call.logged("dial /1")
+        reception.board.dial(C, "m")
+        reception.board.hang_up("m", 17)
+        call.end_dial(f"{C}/1|BUSY|17|")
+        await call.logged("music default", 2)
+        assert [closed.outcome for closed in reception.board.office.every(OfferClosed)] == [OfferOutcome.REJECTED]
+        view = reception.view()
+        assert view is not None
+        assert view.stage is Stage.QUEUED
+        assert len(reception.board.office.every(VisitOpened)) == 1
+
+
+async def test_a_dial_that_ends_without_any_leg_fails_the_offer(tmp_path: Path) -> None:
+    async with one_call(tmp_path, QUEUE) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await call.logged("dial /1")
+        call.end_dial(f"{C}/1|CHANUNAVAIL|0|")
+        await call.logged("music default", 2)
+        [closed] = reception.board.office.every(OfferClosed)
+        assert (closed.outcome, closed.detail) == (OfferOutcome.FAILED, "CHANUNAVAIL|0|")
+
+
+async def test_a_talk_of_which_ami_told_nothing_is_a_talk_all_the_same(tmp_path: Path) -> None:
+    """The link was down from the ring to the end: only the Dial's own result knows."""
+    async with one_call(tmp_path, QUEUE) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await call.logged("dial /1")
+        call.end_dial(f"{C}/1|ANSWER|16|3")
+        await call.playing("Thank you")
+        assert submitted(reception, TalkEnded) == [TalkEnded(C, "maria", gap=True)]
+        assert [closed.outcome for closed in reception.board.office.every(OfferClosed)] == [OfferOutcome.ACCEPTED]
+
+
+async def test_the_flow_goes_on_only_when_ami_has_told_of_the_end_of_the_talk(tmp_path: Path) -> None:
+    async with one_call(tmp_path, QUEUE) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await call.logged("dial /1")
+        reception.board.dial(C, "m")
+        reception.board.bridge("b", "m", C)
+        call.end_dial(f"{C}/1|ANSWER|16|3")
+        await settle()
+        assert "play Thank-you" not in call.log
+        reception.board.unbridge("b", "m", C)
+        await call.playing("Thank you")
+        assert len(reception.board.office.every(TalkClosed)) == 1
+
+
+ANNOUNCED = QUEUE.replace(
+    "    - queue: billing\n", "    - queue: billing\n      announcement: Please wait\n      announce_every: 60s\n"
+)
+
+
+async def test_an_announcement_is_cut_when_the_phone_is_to_ring(tmp_path: Path) -> None:
+    async with one_call(tmp_path, ANNOUNCED) as (reception, call):
+        await call.playing("Please wait")
+        assert "music stopped" in call.log
+        reception.board.office.sign_in("maria")
+        await call.logged("dial /1")
+        assert call.heard()[-2:] == ["cut", "dial /1"]
+
+
+async def test_a_cut_that_came_too_soon_is_made_again_when_the_phone_is_to_ring(tmp_path: Path) -> None:
+    """The announcement had been asked for, but did not play yet when the pop went out."""
+    async with one_call(tmp_path, ANNOUNCED) as (reception, call):
+        await call.playing("Please wait")
+        reception.board.desktops.holds_pops = True
+        listening, reception.board.link.on_action = reception.board.link.on_action, lambda action, headers: None
+        reception.board.office.sign_in("maria")
+        await reception.board.link.asked("ControlPlayback")
+        assert call.is_playing
+        reception.board.link.on_action = listening
+        reception.board.desktops.show()
+        await call.logged("dial /1")
+
+
+async def test_an_announcement_comes_again_after_its_pause(tmp_path: Path) -> None:
+    nodes = ANNOUNCED.replace("60s", "100ms")
+    async with one_call(tmp_path, nodes, prompts_end=True) as (_, call):
+        await call.playing("Please wait", 3)
+        await call.logged("music default", 3)
+
+
+async def test_who_has_waited_long_enough_leaves_the_queue(tmp_path: Path) -> None:
+    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      max_wait: 60ms\n")
+    async with one_call(tmp_path, nodes, prompts_end=True) as (reception, call):
+        await call.logged("music default")
+        call.press("5")
+        await call.playing("Nobody came")
+        await call.over()
+        assert "music stopped" in call.log
+        assert [visit.outcome for visit in reception.board.office.every(VisitClosed)] == [VisitOutcome.OVERFLOWED]
+        assert outcome(reception)[0] is Outcome.SELF_SERVED
+
+
+async def test_a_call_that_is_offered_is_not_taken_out_of_the_queue(tmp_path: Path) -> None:
+    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      max_wait: 1ms\n")
+    async with Reception(tmp_path, nodes) as reception:
+        reception.board.desktops.holds_pops = True
+        reception.board.office.sign_in("maria")
+        async with reception.call() as call:
+            await call.logged("music default")
+            reception.board.office.clock.advance(seconds=1)
+            call.press("1")
+            await settle()
+            reception.board.desktops.show()
+            await call.logged("dial /1")
+            assert "play Nobody-came" not in call.log
+
+
+async def test_keys_pressed_to_the_agent_are_not_meant_for_the_next_menu(tmp_path: Path) -> None:
+    nodes = QUEUE.replace(
+        "  thanks:\n    - say: Thank you\n    - hangup\n",
+        "  thanks:\n    - menu: How was it\n      keys: { 5: gone }\n      wait: 20ms\n      retries: 0\n",
+    )
+    async with one_call(tmp_path, nodes) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await call.logged("dial /1")
+        reception.board.dial(C, "m")
+        reception.board.bridge("b", "m", C)
+        call.press("5")
+        reception.board.unbridge("b", "m", C)
+        call.end_dial(f"{C}/1|ANSWER|16|3")
+        await call.playing("How was it")
+
+
+async def test_a_second_queue_is_a_second_visit(tmp_path: Path) -> None:
+    nodes = QUEUE.replace("    - say: Thank you\n    - hangup\n", "    - queue: tech\n")
+    async with one_call(tmp_path, nodes) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await serve(reception, call)
+        call.end_dial(f"{C}/1|ANSWER|16|3")
+        await call.logged("music default", 2)
+        assert [visit.queue for visit in reception.board.office.every(VisitOpened)] == ["billing", "tech"]
