@@ -183,6 +183,8 @@ class InteractionView:
     ring: int = 0
     preferred: tuple[str, ...] = ()
     preferred_until: int = 0
+    left_by: str = ""
+    expected_wait_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

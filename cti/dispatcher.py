@@ -18,7 +18,7 @@ import structlog
 from acd.commands import Command, Fact, OfferClosed, OfferInteraction, Order, WithdrawOffer
 from acd.engine import Engine
 from acd.events import ClockReached, Event, RoutingPaused
-from acd.snapshot import Board, InteractionView, board, interaction_view
+from acd.snapshot import Board, InteractionView, QueueView, board, interaction_view, queue_view
 from cti.clock import Clock
 from cti.journal import Journal, JournalError
 from cti.ports import Desktops, Records
@@ -92,6 +92,13 @@ class Dispatcher:
     def interaction(self, interaction_id: str) -> InteractionView | None:
         """The open interaction, or None when there is none of that id."""
         return interaction_view(self._engine, interaction_id)
+
+    def queue(self, queue_id: str) -> QueueView | None:
+        """The queue, or None when the rules have none of that id."""
+        try:
+            return queue_view(self._engine, queue_id)
+        except KeyError:
+            return None
 
     def open_offer(self, interaction_id: str, agent_id: str) -> OfferInteraction | None:
         for offer in self._offers.values():

@@ -160,7 +160,9 @@ class IvrSession:
             case Enqueue():
                 await self._save_state()
                 caller_name = self._execution.variables.get(CALLER_NAME, "")
-                return await self._queue_wait.run(instruction, caller_name, is_resumed=self._is_resumed)
+                return await self._queue_wait.run(
+                    instruction, self._execution.waiting_in, caller_name, is_resumed=self._is_resumed
+                )
             case _:
                 raise TypeError(f"{instruction!r} is no instruction that a session carries out")
 

@@ -34,6 +34,10 @@ class Directory(Protocol):
         """Find by a field (`number`, `account`); a single match replaces the kept result for the pop."""
         ...
 
+    async def last_agent(self, interaction_id: str) -> str:
+        """Who last talked to this interaction's customer, or to its caller's number; empty when nobody is known."""
+        ...
+
 
 class Desktops(Protocol):
     """The agents' screens."""

@@ -8,24 +8,44 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
-from acd.commands import Fact, InteractionClosed, OfferClosed, OfferInteraction, TalkClosed, TalkOpened, VisitClosed
+from acd.commands import (
+    Fact,
+    InteractionClosed,
+    OfferClosed,
+    OfferInteraction,
+    TalkClosed,
+    TalkOpened,
+    VisitClosed,
+    VisitOpened,
+)
 from acd.events import Attributes, InteractionQueued, OfferAccepted, OfferFailed, QueueLeft, TalkEnded
-from acd.model import Requirement, Stage, VisitOutcome
+from acd.model import OverflowCause, Requirement, Stage, VisitOutcome
+from acd.snapshot import InteractionView
 from cti.fastagi import AgiConversation
 from cti.handset import Handset
 from cti.node import Node
 from cti.session_ports import SessionPorts
-from ivr.steps import Enqueue, QueueEnded
+from ivr.steps import LAST, Enqueue, QueueEnded, Waiting
+from ivr.waiting import Seen, Told, begin, resume, say
 
 log = structlog.get_logger(__name__)
 
 #: How long the AMI side may lag behind the end of a Dial before an offer without a leg counts as failed.
 LEG_LAG_S = 1.0
-#: How long a caller hears music before the first announcement.
-FIRST_ANNOUNCEMENT_S = 1.0
+#: How the engine says that a visit ended (`InteractionView.left_by`) → the flow's way out; anything else is `closed`.
+EXITS: Mapping[str, str] = {
+    VisitOutcome.ANSWERED: "served",
+    OverflowCause.TIMED_OUT: "timed_out",
+    OverflowCause.FULL: "full",
+    OverflowCause.LONG_WAIT: "long_wait",
+    OverflowCause.FEW_SIGNED_IN: "nobody",
+    OverflowCause.FEW_READY: "nobody",
+}
 #: Under this name the caller's name goes along, in the flow's variables and to the pop.
 CALLER_NAME = "caller_name"
 
@@ -43,6 +63,7 @@ class QueueWait:
         self._node = node
         self._wake = asyncio.Event()
         self._rings: deque[OfferInteraction] = deque()
+        self._has_joined = True
 
     @property
     def is_wanted(self) -> bool:
@@ -62,54 +83,95 @@ class QueueWait:
 
     def notice(self, fact: Fact) -> None:
         """Something of this interaction became true."""
-        if isinstance(fact, VisitClosed | OfferClosed | TalkOpened | TalkClosed | InteractionClosed):
+        self._has_joined |= isinstance(fact, VisitOpened | VisitClosed)
+        if isinstance(fact, VisitOpened | VisitClosed | OfferClosed | TalkOpened | TalkClosed | InteractionClosed):
             self._tell_news()
 
     def _tell_news(self) -> None:
         self._wake.set()
         self._handset.ring_bell()
 
-    async def run(self, step: Enqueue, caller_name: str, *, is_resumed: bool) -> QueueEnded:
+    async def run(
+        self, step: Enqueue, waiting_in: Callable[[str], Waiting], caller_name: str, *, is_resumed: bool
+    ) -> QueueEnded:
         """Wait until an agent has talked to the caller, or the wait has ended otherwise. Who is resumed may have been
-        served meanwhile."""
-        ended = self._queue_result() if is_resumed else None
-        if ended is not None and ended.agent:
+        served meanwhile. `waiting_in` says how they wait in a queue to which they are moved."""
+        ended = self._result() if is_resumed else None
+        if ended is not None and self._has_left(step.queue):
             return ended
-        self._join_queue(step, caller_name)
-        loop = asyncio.get_running_loop()
-        joined_at = loop.time() - self._waited_s()
-        announced_at = loop.time() - (step.announce_every_s - FIRST_ANNOUNCEMENT_S if step.announcement else 0.0)
+        await self._join(step, caller_name)
+        waiting = step.waiting
+        told = await self._told(waiting) if is_resumed else begin(waiting, self._now())
+        joined_at = self._now() - self._waited_s()
         while True:
-            ended = self._queue_result()
+            ended = self._result()
             if ended is not None:
+                await self._handset.stop_music()
                 self._handset.forget_digits()  # what was pressed during the talk was not meant for the flow
                 return ended
             if self._rings:
                 await self._ring(self._rings.popleft())
                 continue
-            now = loop.time()
-            stage = self._stage()
-            if step.max_wait_s and now - joined_at >= step.max_wait_s and stage is Stage.QUEUED:
+            seen = self._seen()
+            if seen is not None and seen.queue != waiting.queue:
+                waiting = self._waiting_elsewhere(seen.queue, waiting, waiting_in)
+                told = begin(waiting, self._now())
+            if step.max_wait_s and self._now() - joined_at >= step.max_wait_s and seen is not None:
                 self._ports.dispatcher.submit(QueueLeft(self.interaction_id, VisitOutcome.OVERFLOWED))
                 await self._handset.stop_music()
                 self._handset.forget_digits()
                 return QueueEnded("timed_out")
-            if step.announcement and now - announced_at >= step.announce_every_s > 0 and stage is Stage.QUEUED:
-                await self._handset.play(step.announcement, barge_in=False)
-                announced_at = loop.time()
+            if seen is not None and self._now() >= told.due_at:
+                told = await self._say(waiting, told, seen)
                 continue
-            await self._handset.start_music(step.music)
+            await self._handset.start_music(waiting.music)
             await self._handset.renew(share=1.0)
-            await self._wait_for_news(self._patience(step, now, joined_at, announced_at))
+            await self._wait_for_news(self._patience(step, joined_at, told.due_at))
 
-    def _patience(self, step: Enqueue, now: float, joined_at: float, announced_at: float) -> float:
-        waits = [self._ports.renew_every_s]
+    def _patience(self, step: Enqueue, joined_at: float, due_at: float) -> float:
+        wait_s = min(self._ports.renew_every_s, due_at - self._now())
         if step.max_wait_s:
-            waits.append(joined_at + step.max_wait_s - now)
-        if step.announcement and step.announce_every_s > 0:
-            waits.append(announced_at + step.announce_every_s - now)
+            wait_s = min(wait_s, joined_at + step.max_wait_s - self._now())
         # While a phone rings a wait that is over already must not spin: look again in a second.
-        return max(min(waits), 0.05 if self._stage() is Stage.QUEUED else 1.0)
+        return max(wait_s, 0.05 if self._stage() is Stage.QUEUED else 1.0)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    # --- what they are told ------------------------------------------------------------------------------
+
+    async def _say(self, waiting: Waiting, told: Told, seen: Seen) -> Told:
+        """Say what is due; the call carries what was told, for a session that takes it up."""
+        began = self._now()
+        prompts, told = say(waiting, told, seen, began)
+        if prompts:
+            if waiting.tells:
+                await self._agi.set_variable("CALLYARD_TOLD", told.pack())
+            await self._handset.play(prompts, barge_in=False)
+        return told.after(self._now() - began)
+
+    async def _told(self, waiting: Waiting) -> Told:
+        carried = await self._agi.get_variable("CALLYARD_TOLD") if waiting.tells else None
+        return resume(waiting, carried or "", self._now())
+
+    def _seen(self) -> Seen | None:
+        """What may be told now; None while the caller does not wait in a queue."""
+        view = self._ports.dispatcher.interaction(self.interaction_id)
+        if view is None or view.stage is not Stage.QUEUED:
+            return None
+        queue = self._ports.dispatcher.queue(view.queue)
+        return Seen(view.queue, view.position, view.expected_wait_us, queue.agents_signed_in if queue else 0)
+
+    def _waiting_elsewhere(self, queue: str, waiting: Waiting, waiting_in: Callable[[str], Waiting]) -> Waiting:
+        """The queue was changed under the caller; one that the call's files do not know changes nothing for them."""
+        try:
+            return waiting_in(queue)
+        except KeyError:
+            log.warning("queue_wait.unknown_queue", interaction_id=self.interaction_id, queue=queue)
+            return replace(waiting, queue=queue)
+
+    # --- joining, and how it came out --------------------------------------------------------------------
 
     async def _wait_for_news(self, wait_s: float) -> None:
         if not self._wake.is_set():
@@ -123,31 +185,49 @@ class QueueWait:
             return 0.0
         return max(0, self._ports.dispatcher.now() - view.entered_at) / 1_000_000
 
-    def _join_queue(self, step: Enqueue, caller_name: str) -> None:
+    async def _join(self, step: Enqueue, caller_name: str) -> None:
         if self._stage() is not Stage.IN_FLOW:
             return
+        preferred = await self._preferred(step.preferred)
+        self._has_joined = False
         self._ports.dispatcher.submit(
             InteractionQueued(
                 self.interaction_id,
                 step.queue,
                 step.priority,
-                tuple(Requirement(skill, level) for skill, level in step.skills),
+                (*(Requirement(skill, level) for skill, level in step.skills), *map(_choice, step.any_skill)),
                 _with_caller_name(step.attributes, caller_name),
+                preferred=preferred,
+                preferred_us=round(step.preferred_s * 1_000_000) if preferred else 0,
             )
         )
+
+    async def _preferred(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """The agents' ids, each once, with who helped this customer last where the flow asks for them."""
+        if LAST not in wanted:
+            return wanted
+        last = await self._ports.directory.last_agent(self.interaction_id)
+        return tuple(dict.fromkeys(agent for each in wanted if (agent := last if each == LAST else each)))
 
     def _stage(self) -> Stage | None:
         view = self._ports.dispatcher.interaction(self.interaction_id)
         return None if view is None else view.stage
 
-    def _queue_result(self) -> QueueEnded | None:
-        """Served, once an agent has talked to the caller and no longer does; None while it goes on."""
+    def _result(self) -> QueueEnded | None:
+        """How the wait ended, once it has; None while it goes on."""
         view = self._ports.dispatcher.interaction(self.interaction_id)
         if view is None:
             return QueueEnded("closed")
-        if view.stage is Stage.IN_FLOW:
-            return QueueEnded("served", view.served_by) if view.served_by else QueueEnded("closed")
-        return None
+        if view.stage is not Stage.IN_FLOW:
+            return None
+        outcome = EXITS.get(_left_by(view), "closed") if self._has_joined else "closed"
+        return QueueEnded(outcome, view.served_by if outcome == "served" else "")
+
+    def _has_left(self, queue: str) -> bool:
+        """Whether the wait that is taken up ended while nobody of ours was there, and not one before it."""
+        view = self._ports.dispatcher.interaction(self.interaction_id)
+        exit_ = EXITS.get(_left_by(view)) if view is not None else None
+        return view is not None and exit_ is not None and (view.queue == queue or exit_ == "served")
 
     async def _ring(self, offer: OfferInteraction) -> None:
         if not self._ports.dispatcher.is_open(offer.offer_id):
@@ -182,6 +262,16 @@ class QueueWait:
             self._ports.dispatcher.submit(TalkEnded(offer.interaction_id, offer.agent_id, gap=True))
         else:
             self._ports.dispatcher.submit(OfferFailed(offer.offer_id, result))
+
+
+def _left_by(view: InteractionView) -> str:
+    """How the last visit ended; of one that ended before that was kept only a talk is known."""
+    return view.left_by or (VisitOutcome.ANSWERED if view.served_by else "")
+
+
+def _choice(skills: tuple[tuple[str, int], ...]) -> Requirement:
+    (skill, level), *others = skills
+    return Requirement(skill, level, tuple(others))
 
 
 def _with_caller_name(attributes: Attributes, name: str) -> Attributes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -18,7 +19,6 @@ from ivr.errors import ExecutionError, UnknownPlaceError
 from ivr.layout import Layout, Placed, Way
 from ivr.prompts import fill, sound_prompt, text_prompt
 from ivr.schema import (
-    KEY_WORDS,
     AnswerStep,
     BaseStep,
     CollectStep,
@@ -36,6 +36,7 @@ from ivr.schema import (
     SetStep,
 )
 from ivr.site import Site, texts
+from ivr.step_values import KEY_WORDS
 from ivr.steps import (
     Answer,
     Cause,
@@ -52,8 +53,10 @@ from ivr.steps import (
     QueueEnded,
     ReadDigits,
     Result,
+    Waiting,
 )
 from ivr.values import Texts
+from ivr.waiting import waiting_in
 
 __all__ = ["CHOSEN", "STEP_BUDGET", "Execution", "texts"]
 
@@ -132,6 +135,10 @@ class Execution:
         except StopIteration as over:
             self._asked = over.value
         return self._asked
+
+    def waiting_in(self, queue: str) -> Waiting:
+        """How this caller waits in a queue of the site, to which they may have been moved; KeyError if unknown."""
+        return waiting_in(self._site.queues[queue], self.language, self._site.settings.default_language, self._all())
 
     def _begin(self, node: str | None) -> tuple[Layout, str | None]:
         layout = self._site.layouts.get(self.flow)
@@ -271,20 +278,28 @@ class Execution:
 
     def _queue(self, step: QueueStep) -> _Steps:
         queue = self._site.queues[step.queue]
-        announcement = step.announcement if step.announcement is not None else queue.announcement
         ended = yield Enqueue(
-            queue=step.queue,
+            waiting=self._waiting(step),
             priority=step.priority,
             skills=tuple(sorted(step.skills.items())),
+            any_skill=tuple(tuple(choice.items()) for choice in step.any_skill),
             attributes=self._attributes(step),
-            announcement=() if announcement is None else (self._say(announcement),),
-            announce_every_s=queue.announce_every_s if step.announce_every_s is None else step.announce_every_s,
             max_wait_s=queue.max_wait_s if step.max_wait_s is None else step.max_wait_s,
-            music=queue.music if step.music is None else step.music,
+            preferred=tuple(dict.fromkeys(filter(None, map(self._fill, step.prefer)))),
+            preferred_s=step.prefer_for_s if step.prefer else 0.0,
         )
         assert isinstance(ended, QueueEnded)
         exits = step.exits()
         return next((way for way in ((ended.outcome,), ("then",)) if way in exits), None)
+
+    def _waiting(self, step: QueueStep) -> Waiting:
+        """The queue's way of waiting, with what the step says in place of it."""
+        waiting = self.waiting_in(step.queue)
+        if step.announcement is not None:
+            waiting = replace(waiting, comfort=tuple(self._say(each) for each in step.announcement))
+        if step.announce_every_s is not None:
+            waiting = replace(waiting, announce_every_s=step.announce_every_s)
+        return waiting if step.music is None else replace(waiting, music=step.music)
 
     def _attributes(self, step: QueueStep) -> tuple[tuple[str, str], ...]:
         """What the agent is told: what the caller chose and typed, what the flow set, and what the step adds."""

@@ -215,9 +215,14 @@ def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[P
     elif isinstance(step, QueueStep):
         wanted.append(("queue", step.queue, names.queues, ("queue",)))
         wanted += [("skill", skill, names.skills, ("skills", skill)) for skill in step.skills]
+        wanted += [
+            ("skill", skill, names.skills, ("any_skill", at, skill))
+            for at, choice in enumerate(step.any_skill)
+            for skill in choice
+        ]
     for kind, name, known, path in wanted:
         if known is not None and name not in known:
-            at_key = path[0] == "skills"
+            at_key = path[0] in ("skills", "any_skill")
             yield document.problem((*placed.path, *path), unknown(kind, name, known), at_key=at_key)
     if isinstance(step, PlayStep):
         yield from _check_sounds(document, placed, step, names)
@@ -266,6 +271,10 @@ def _check_values(document: Document, placed: Placed, known: frozenset[str]) -> 
         values = {str(by): value for by, value in step.lookup.items()}
     elif isinstance(step, QueueStep):
         values, where = step.attributes, "attributes"
+        for at, agent in enumerate(step.prefer):
+            for name in names_in(agent, whole=True):
+                if name not in known:
+                    yield document.problem((*placed.path, "prefer", at), unknown("variable", name, known))
     elif isinstance(step, IfStep):
         yield from _check_condition(document, placed, step, known)
     for key, value in values.items():
@@ -318,8 +327,9 @@ def spoken(placed: Placed) -> Iterator[tuple[Path, Texts]]:
         yield (*placed.path, step.word), step.menu if isinstance(step, MenuStep) else step.collect
         if step.invalid is not None:
             yield (*placed.path, "invalid"), step.invalid
-    elif isinstance(step, QueueStep) and step.announcement is not None:
-        yield (*placed.path, "announcement"), step.announcement
+    elif isinstance(step, QueueStep):
+        for at, announcement in enumerate(step.announcement or ()):
+            yield (*placed.path, "announcement", at), announcement
 
 
 def untranslated(documents: Mapping[str, Document], names: Names) -> Iterator[Problem]:

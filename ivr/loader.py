@@ -23,6 +23,7 @@ from ivr.lint import (
     unknown,
     untranslated,
 )
+from ivr.lint_waiting import check_tell
 from ivr.messages import problems_of
 from ivr.positions import Document, read_document
 from ivr.positions import Path as Place
@@ -216,7 +217,8 @@ def _check_queues(document: Document, queues: dict[str, Queue], names: Names) ->
                 if other == queue.id or other not in queues:
                     known = frozenset(queues) - {queue.id}
                     yield document.problem((queue.id, "relax", at, "queues", number), unknown("queue", other, known))
-        if queue.announcement is not None:
-            path = (queue.id, "announcement")
-            yield from check_languages(document, path, queue.announcement, names.settings)
-            yield from check_names(document, path, queue.announcement, frozenset(CALL_VARIABLES))
+        for number, announcement in enumerate(queue.announcement):
+            path = (queue.id, "announcement", number)
+            yield from check_languages(document, path, announcement, names.settings)
+            yield from check_names(document, path, announcement, frozenset(CALL_VARIABLES))
+        yield from check_tell(document, queue, names)

@@ -6,91 +6,48 @@ its ways out in `exits()`, in a fixed order; the layout, the checks and the inte
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, TypeAdapter, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, TypeAdapter
 
 from ivr.conditions import Condition
 from ivr.errors import did_you_mean, one_of, quote
-from ivr.values import Name, Part, Seconds, SkillLevel, Sounds, Text, Texts, VariableName, wrong
+from ivr.step_values import (
+    DigitCount,
+    Key,
+    LookUpField,
+    Preferred,
+    Priority,
+    Retries,
+    one_field,
+    some_keys,
+)
+from ivr.values import (
+    Announcements,
+    Name,
+    Part,
+    Seconds,
+    SkillChoice,
+    SkillLevel,
+    Sounds,
+    Text,
+    Texts,
+    VariableName,
+    wrong,
+)
 
-#: Words for the keys that YAML would take for something else.
-KEY_WORDS = {"star": "*", "hash": "#"}
+#: How a wait for an agent may end.
+QUEUE_EXITS = ("served", "timed_out", "full", "long_wait", "nobody", "closed")
 #: The target that means: go on with the next step.
 CONTINUE = "continue"
-
-LookUpField = Literal["number", "account"]
-
-
-def _key(text: str) -> str:
-    key = KEY_WORDS.get(text, text)
-    if len(key) != 1 or key not in "0123456789*#":
-        raise wrong(f"{quote(text)} is not a key: expected 0 to 9, star or hash{did_you_mean(text, KEY_WORDS)}")
-    return key
-
-
-def _keys(keys: Any) -> Any:
-    if keys == {}:
-        raise wrong("the menu has no keys: expected at least one, such as 1: billing")
-    for word, sign in KEY_WORDS.items() if isinstance(keys, dict) else ():
-        if word in keys and sign in keys:
-            raise wrong(f"{quote(word)} and {quote(sign)} are the same key: expected one of them")
-    return keys
-
-
-def _digits(value: Any) -> Any:
-    match = re.fullmatch(r"([0-9]{1,2})-([0-9]{1,2})", value) if isinstance(value, str) else None
-    if match is not None:
-        least, most = int(match[1]), int(match[2])
-    elif isinstance(value, int) and not isinstance(value, bool):
-        least = most = value
-    else:
-        raise wrong(f"{quote(value)} is not a count of digits: expected a number such as 6 or a range such as 4-8")
-    if not 1 <= least <= most <= 32:
-        raise wrong(f"{quote(value)} digits cannot be read: expected 1 to 32, the smaller number first")
-    return (least, most)
-
-
-def _retries(count: int) -> int:
-    if not 0 <= count <= 9:
-        raise wrong(f"{count} retries: expected 0 to 9")
-    return count
-
-
-def _priority(priority: int) -> int:
-    if not -1000 <= priority <= 1000:
-        raise wrong(f"priority {priority}: expected -1000 to 1000")
-    return priority
-
-
-def _lookup(lookup: Mapping[str, str]) -> Mapping[str, str]:
-    if len(lookup) != 1:
-        raise wrong("a lookup is by exactly one field: expected for example { account: $account }")
-    return lookup
 
 
 def _target_kind(value: Any) -> str:
     return "kind:steps" if isinstance(value, tuple) else "kind:node"
 
 
-Key = Annotated[str, AfterValidator(_key), WithJsonSchema({"type": "string", "pattern": "^([0-9*#]|star|hash)$"})]
-Priority = Annotated[int, AfterValidator(_priority)]
-Retries = Annotated[int, AfterValidator(_retries), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 9})]
-DigitCount = Annotated[
-    tuple[int, int],
-    BeforeValidator(_digits),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": 32},
-                {"type": "string", "pattern": "^[0-9]{1,2}-[0-9]{1,2}$"},
-            ]
-        }
-    ),
-]
 #: Where to go on: a node's name, `continue`, or steps written right here.
 Target = Annotated[
     Annotated[Name, Tag("kind:node")] | Annotated[tuple["Step", ...], Tag("kind:steps")], Discriminator(_target_kind)
@@ -150,7 +107,7 @@ class MenuStep(BaseStep):
     word = "menu"
     waits = True
     menu: Texts
-    keys: Annotated[Mapping[Key, Target], BeforeValidator(_keys)]
+    keys: Annotated[Mapping[Key, Target], BeforeValidator(some_keys)]
     wait_s: Seconds = Field(5.0, alias="wait")
     retries: Retries = 2
     barge_in: bool = True
@@ -199,7 +156,7 @@ class LookupStep(BaseStep):
     """Find the customer."""
 
     word = "lookup"
-    lookup: Annotated[Mapping[LookUpField, str], AfterValidator(_lookup)]
+    lookup: Annotated[Mapping[LookUpField, str], AfterValidator(one_field)]
     found: Target = CONTINUE
     several: Target = CONTINUE
     unknown: Target = CONTINUE
@@ -241,18 +198,24 @@ class QueueStep(BaseStep):
     queue: Name
     priority: Priority = 0
     skills: Mapping[Name, SkillLevel] = Field(default_factory=dict)
+    any_skill: tuple[SkillChoice, ...] = ()
+    prefer: Preferred = ()
+    prefer_for_s: Seconds = Field(30.0, alias="prefer_for")
     attributes: Mapping[VariableName, str] = Field(default_factory=dict)
-    announcement: Texts | None = None
+    announcement: Announcements | None = None
     announce_every_s: Seconds | None = Field(None, alias="announce_every")
     max_wait_s: Seconds | None = Field(None, alias="max_wait")
     music: Name | None = None
     served: Target | None = None
     timed_out: Target | None = None
+    full: Target | None = None
+    long_wait: Target | None = None
+    nobody: Target | None = None
     closed: Target | None = None
     then: Target = CONTINUE
 
     def exits(self) -> Mapping[tuple[str, ...], Target]:
-        named = {"served": self.served, "timed_out": self.timed_out, "closed": self.closed}
+        named = {way: getattr(self, way) for way in QUEUE_EXITS}
         given: dict[tuple[str, ...], Target] = {(way,): to for way, to in named.items() if to is not None}
         return given if len(given) == len(named) else {**given, ("then",): self.then}
 

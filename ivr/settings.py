@@ -13,12 +13,14 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from ivr.errors import one_of, quote
 from ivr.values import (
+    Announcements,
     Codec,
     Language,
     Name,
     Part,
     PhoneNumber,
     Seconds,
+    SkillChoice,
     SkillLevel,
     Text,
     Texts,
@@ -26,6 +28,7 @@ from ivr.values import (
     VariableName,
     wrong,
 )
+from ivr.waiting_texts import TellTexts
 
 #: Fields of a customer's record that every site has.
 CUSTOMER_FIELDS = ("id", "name", "company", "account", "language", "vip", "note")
@@ -43,6 +46,8 @@ Strategy = Literal[
     "weighted_random",
     "best_skill_first",
 ]
+#: Places in the line that are told one by one; each is a prompt of its own.
+MOST_PLACES = 50
 #: Reasons for not being ready that the system sets itself.
 SYSTEM_REASONS = ("no_answer", "rejected", "phone_failed", "desktop_lost")
 
@@ -241,12 +246,6 @@ def _relaxed_level(level: int) -> int:
     return level
 
 
-def _alternatives(skills: Mapping[str, int]) -> Mapping[str, int]:
-    if len(skills) < 2:
-        raise wrong("expected at least two skills to choose from")
-    return skills
-
-
 def _steps_rise(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     for before, step in pairwise(steps):
         if step.after_s <= before.after_s:
@@ -279,6 +278,22 @@ class PriorityRule(Step):
     by: Annotated[int, AfterValidator(_positive)] = 1
 
 
+def _places(count: int) -> int:
+    if not 1 <= count <= MOST_PLACES:
+        raise wrong(f"{count}: expected 1 to {MOST_PLACES}")
+    return count
+
+
+class TellRules(Part):
+    """What waiting callers are told of their place and of the expected wait, and how often."""
+
+    position: bool = False
+    position_at_most: Annotated[int, AfterValidator(_places)] = 10
+    wait: bool = False
+    every_s: Annotated[Seconds, AfterValidator(_later)] = Field(60.0, alias="every")
+    texts: TellTexts = TellTexts()
+
+
 class Queue(Part):
     """`queues.yaml`: a waiting line and its rules. Higher priority is served first."""
 
@@ -291,13 +306,14 @@ class Queue(Part):
     priority: int = 0
     strategy: Strategy = "longest_idle"
     skills: Mapping[Name, SkillLevel] = Field(default_factory=dict)
-    any_skill: tuple[Annotated[Mapping[Name, SkillLevel], AfterValidator(_alternatives)], ...] = ()
+    any_skill: tuple[SkillChoice, ...] = ()
     relax: Annotated[tuple[RingRule, ...], AfterValidator(_steps_rise)] = ()
     raise_priority: Annotated[tuple[PriorityRule, ...], AfterValidator(_steps_rise)] = ()
     music: Name = "default"
-    announcement: Texts | None = None
+    announcement: Announcements = ()
     announce_every_s: Seconds = Field(30.0, alias="announce_every")
     max_wait_s: Seconds = Field(0.0, alias="max_wait")
+    tell: TellRules = TellRules()
 
 
 class Skill(Part):

@@ -15,6 +15,7 @@ from ivr.prompts import static_prompts
 from ivr.schema import Flow, SetStep
 from ivr.settings import NumberRule, Queue, Reasons, Settings, Skill, Trunk
 from ivr.steps import Prompt
+from ivr.waiting import figures
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def _texts(site: Site, default: str) -> Iterator[Prompt]:
             for _, said in spoken(placed):
                 yield from static_prompts(said, default)
     for queue in site.queues.values():
-        if queue.announcement is not None:
-            yield from static_prompts(queue.announcement, default)
+        for announcement in queue.announcement:
+            yield from static_prompts(announcement, default)
+        for language in site.settings.languages:
+            yield from figures(queue.tell, language, default)
     yield from static_prompts(site.settings.fail_safe.message, default)

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: Among preferred agents: who helped this customer last.
+LAST = "last"
+
 
 class Cause(StrEnum):
     """Why a call is refused or hung up; the telephony side maps it to a SIP status."""
@@ -79,17 +82,64 @@ class LookUpCustomer:
 
 
 @dataclass(frozen=True, slots=True)
-class Enqueue:
-    """Wait for an agent of `queue`. Result: `QueueEnded`, after the talk or when the wait ended otherwise."""
+class KeyOffer:
+    """`key` leads to a callback; `prompts` say so, where the expected wait is longer than `over_s` (0: always)."""
+
+    key: str
+    prompts: tuple[Prompt, ...] = ()
+    over_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How one queue treats those who wait, in the caller's language (`ivr.waiting` says when what is told).
+
+    `comfort`: messages told in turn, `announce_every_s` apart (0: never). `positions`: for each place from the first,
+    the last one for all that come after; `waits`: for each wait that is told. Both empty where they are not told.
+    """
 
     queue: str
+    music: str = "default"
+    comfort: tuple[Prompt, ...] = ()
+    announce_every_s: float = 0.0
+    positions: tuple[Prompt, ...] = ()
+    waits: tuple[Prompt, ...] = ()
+    thanks: tuple[Prompt, ...] = ()
+    tell_every_s: float = 0.0
+    offer: KeyOffer | None = None
+
+    @property
+    def announces(self) -> bool:
+        """Whether there is anything to say `announce_every_s` apart."""
+        return self.announce_every_s > 0 and bool(self.comfort or (self.offer is not None and self.offer.prompts))
+
+    @property
+    def tells(self) -> bool:
+        """Whether there is anything to say `tell_every_s` apart."""
+        return self.tell_every_s > 0 and bool(self.positions or self.waits)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Wait for an agent of a queue. Result: `QueueEnded`, after the talk or when the wait ended otherwise.
+
+    `any_skill`: of each entry one skill is needed. `preferred`: agents who alone may for `preferred_s`, best first;
+    `LAST` among them stands for who helped this customer last.
+    """
+
+    waiting: Waiting
     priority: int = 0
     skills: tuple[tuple[str, int], ...] = ()
+    any_skill: tuple[tuple[tuple[str, int], ...], ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
-    announcement: tuple[Prompt, ...] = ()
-    announce_every_s: float = 0.0
     max_wait_s: float = 0.0
-    music: str = "default"
+    preferred: tuple[str, ...] = ()
+    preferred_s: float = 0.0
+
+    @property
+    def queue(self) -> str:
+        """Where the wait begins."""
+        return self.waiting.queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +177,7 @@ class CustomerFound:
 
 @dataclass(frozen=True, slots=True)
 class QueueEnded:
-    """`outcome`: served (an agent talked to the caller), timed_out, or closed (the queue is gone)."""
+    """`outcome`: one of the ways out of a `queue` step."""
 
     outcome: str
     agent: str = ""

@@ -113,6 +113,17 @@ def _some(texts: Mapping[str, str]) -> Mapping[str, str]:
     return texts
 
 
+def in_turn(value: Any) -> Any:
+    """One value where several may stand counts as several of one."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _few(texts: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not 1 <= len(texts) <= 20:
+        raise wrong(f"{len(texts)} texts in turn: expected 1 to 20")
+    return texts
+
+
 def _shape(value: Any) -> str:
     return "kind:many" if isinstance(value, dict) else "kind:one"
 
@@ -146,10 +157,23 @@ Sounds = Annotated[
     Discriminator(_shape),
 ]
 
+#: One text, or several that are told in turn.
+Announcements = Annotated[tuple[Texts, ...], BeforeValidator(in_turn), AfterValidator(_few)]
+
 Codec = Literal["ulaw", "alaw", "g722", "opus"]
 SkillLevel = Annotated[
     int, AfterValidator(lambda level: _level(level)), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10})
 ]
+
+
+#: Of these skills an agent needs one, at its level.
+SkillChoice = Annotated[Mapping[Name, SkillLevel], AfterValidator(lambda skills: _alternatives(skills))]
+
+
+def _alternatives(skills: Mapping[str, int]) -> Mapping[str, int]:
+    if len(skills) < 2:
+        raise wrong("expected at least two skills to choose from")
+    return skills
 
 
 def _level(level: int) -> int:

@@ -127,6 +127,26 @@ class CustomerDirectory:
             return Match("none", caller)
         return await self._look(interaction_id, caller, "looked_up", find)
 
+    async def last_agent(self, interaction_id: str) -> str:
+        """Who last talked to this interaction's customer, or to its caller's number where nobody fits; empty when
+        nobody is known, or when it cannot be found in `wait_s`."""
+        match = self._kept.get(interaction_id)
+        if match is None or not (match.word == "one" or match.caller.number):
+            return ""
+        try:
+            async with asyncio.timeout(self._wait_s), self._store.read() as connection:
+                return await history.last_agent(
+                    connection,
+                    customer_id=match.customers[0].id if match.word == "one" else "",
+                    number=match.caller.number,
+                    besides=interaction_id,
+                )
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning(
+                "last agent not found", interaction_id=interaction_id, why=f"{type(error).__name__}: {error}"[:300]
+            )
+            return ""
+
     def kept(self, interaction_id: str) -> Match | None:
         return self._kept.get(interaction_id)
 

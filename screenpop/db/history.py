@@ -11,6 +11,7 @@ from screenpop.db.tables import interaction, offer, person, queue_visit, talk
 from screenpop.model import PastInteraction
 
 MOST_LISTED = 200
+MOST_SEARCHED = 20
 
 
 async def of_customer(
@@ -25,6 +26,25 @@ async def of_number(
 ) -> tuple[PastInteraction, ...]:
     """The last interactions from this number (E.164), newest first; `besides` is left out."""
     return await _past(connection, interaction.c.caller_number == number, limit, besides)
+
+
+async def last_agent(connection: AsyncConnection, *, customer_id: str, number: str, besides: str) -> str:
+    """Who last talked to this customer, or, where that is empty, to this number (E.164), within their last
+    `MOST_SEARCHED` interactions; empty when nobody did."""
+    whose = interaction.c.customer_id == customer_id if customer_id else interaction.c.caller_number == number
+    recent = (
+        select(interaction.c.id)
+        .where(whose, interaction.c.id != besides)
+        .order_by(interaction.c.arrived_at.desc())
+        .limit(MOST_SEARCHED)
+    )
+    found = await connection.scalar(
+        select(talk.c.agent_id)
+        .where(talk.c.interaction_id.in_(recent), talk.c.agent_id.is_not(None))
+        .order_by(talk.c.started_at.desc())
+        .limit(1)
+    )
+    return found or ""
 
 
 async def latest(connection: AsyncConnection, *, limit: int) -> tuple[PastInteraction, ...]:

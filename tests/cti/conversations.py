@@ -13,6 +13,7 @@ from acd.model import Outcome, Stage
 from cti import arrivals as arrivals_module
 from cti import queue_wait as queue_wait_module
 from cti.journal import read_segment, segment_paths
+from ivr import waiting as waiting_module
 from tests.fakes.call import FakeCall
 from tests.fakes.reception import Reception
 
@@ -57,7 +58,7 @@ QUEUE = """
 def short_lags(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long AMI may lag is a constant of seconds; here it does not lag."""
     monkeypatch.setattr(queue_wait_module, "LEG_LAG_S", 0.05)
-    monkeypatch.setattr(queue_wait_module, "FIRST_ANNOUNCEMENT_S", 0.02)
+    monkeypatch.setattr(waiting_module, "FIRST_S", 0.02)
     monkeypatch.setattr(arrivals_module, "HANGUP_LAG_S", 0.2)
 
 

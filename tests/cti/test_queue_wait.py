@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from acd.commands import OfferClosed, TalkClosed, VisitClosed, VisitOpened
-from acd.events import OfferRejected, TalkEnded
-from acd.model import OfferOutcome, Outcome, Stage, VisitOutcome
+from acd.events import CallerLeft, InteractionQueued, OfferRejected, QueueLeft, TalkEnded
+from acd.model import OfferOutcome, Outcome, Requirement, Stage, VisitOutcome
 from tests.cti.conversations import QUEUE, C, one_call, outcome, serve, submitted
 from tests.fakes.clock import settle
 from tests.fakes.reception import Reception
@@ -197,3 +197,132 @@ async def test_a_second_queue_is_a_second_visit(tmp_path: Path) -> None:
         call.end_dial(f"{C}/1|ANSWER|16|3")
         await call.logged("music default", 2)
         assert [visit.queue for visit in reception.board.office.every(VisitOpened)] == ["billing", "tech"]
+
+
+# --- what they are told ------------------------------------------------------------------------------------------
+
+TOLD_IN_QUEUE = """
+billing:
+  title: Billing
+  announcement: [Please wait, Still busy]
+  announce_every: 100ms
+  tell: { position: true, every: 300ms, texts: { thanks: Thanks } }
+tech: { title: Tech, music: jazz, announcement: Tech is busy }
+"""
+
+
+def place(number: int) -> str:
+    return f"You are number {number} in the line."
+
+
+def played(text: str) -> str:
+    return f"play {text.replace(' ', '-')}"
+
+
+async def test_announcements_are_told_in_turn_and_the_place_between_them(tmp_path: Path) -> None:
+    async with Reception(tmp_path, QUEUE, queues=TOLD_IN_QUEUE) as reception:
+        reception.board.office.call("earlier")
+        async with reception.call(prompts_end=True) as call:
+            await call.playing(place(2), 2)
+            said = [line.removeprefix("play ") for line in call.log if line.startswith("play ")]
+            assert said[:4] == ["Please-wait", place(2).replace(" ", "-"), "Still-busy", "Please-wait"]
+            reception.dispatcher.submit(CallerLeft("earlier"))
+            await call.playing(place(1))
+            assert call.variables["CALLYARD_TOLD"].startswith("billing|1|0|0|")
+
+
+async def test_who_was_told_a_place_is_told_no_worse_one_and_thanked(tmp_path: Path) -> None:
+    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      announce_every: 0s\n")
+    async with Reception(tmp_path, nodes, queues=TOLD_IN_QUEUE) as reception, reception.call(prompts_end=True) as call:
+        await call.playing(place(1))
+        reception.board.office.call("urgent", priority=5)
+        await call.playing("Thanks")
+        assert played(place(2)) not in call.log
+
+
+async def test_what_was_told_holds_for_who_comes_back(tmp_path: Path) -> None:
+    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      announce_every: 0s\n")
+    async with Reception(tmp_path, nodes, queues=TOLD_IN_QUEUE) as reception, reception.call(prompts_end=True) as call:
+        await call.playing(place(1))
+        call.end_agi()
+        await call.over()
+        await call.leave_agi()
+        reception.board.office.call("urgent", priority=5)
+        await call.enter()
+        await call.playing("Thanks")
+        assert [line for line in call.log if line.startswith("play ")][:2] == [
+            played(place(1)), "play Thanks",
+        ]  # fmt: skip
+
+
+async def test_who_is_moved_to_another_queue_waits_as_it_is_done_there(tmp_path: Path) -> None:
+    async with Reception(tmp_path, QUEUE, queues=TOLD_IN_QUEUE) as reception, reception.call(prompts_end=True) as call:
+        await call.playing("Please wait")
+        reception.dispatcher.submit(QueueLeft(C, VisitOutcome.OVERFLOWED))
+        reception.dispatcher.submit(InteractionQueued(C, "tech"))
+        await call.playing("Tech is busy")
+        await call.logged("music jazz")
+
+
+async def test_a_queue_that_the_files_do_not_know_changes_nothing_for_who_is_moved_there(tmp_path: Path) -> None:
+    queues = "billing: { title: Billing, announcement: Please wait, announce_every: 50ms }\n"
+    async with Reception(tmp_path, QUEUE, queues=queues) as reception, reception.call(prompts_end=True) as call:
+        await call.playing("Please wait")
+        reception.dispatcher.submit(QueueLeft(C, VisitOutcome.OVERFLOWED))
+        reception.dispatcher.submit(InteractionQueued(C, "tech"))
+        count = call.log.count("play Please-wait")
+        await call.playing("Please wait", count + 2)
+
+
+@pytest.mark.parametrize("prompt", ["Please wait", place(1)])
+async def test_whatever_is_said_is_cut_when_the_phone_is_to_ring(tmp_path: Path, prompt: str) -> None:
+    async with Reception(tmp_path, QUEUE, queues=TOLD_IN_QUEUE) as reception, reception.call() as call:
+        await call.playing("Please wait")
+        if prompt == place(1):
+            call.end_prompt()
+            await call.playing(prompt)
+        reception.board.office.sign_in("maria")
+        await call.logged("dial /1")
+        assert call.heard()[-2:] == ["cut", "dial /1"]
+
+
+# --- whom they ask for -------------------------------------------------------------------------------------------
+
+
+async def test_the_flow_says_whom_the_caller_prefers_and_what_they_need(tmp_path: Path) -> None:
+    nodes = QUEUE.replace(
+        "    - queue: billing\n",
+        "    - queue: billing\n      prefer: [jon, last, maria]\n      prefer_for: 20s\n"
+        "      skills: { vpn: 2 }\n      any_skill: [{ french: 3, english: 7 }]\n",
+    )
+    skills = "vpn: VPN\nfrench: French\nenglish: English\n"
+    async with Reception(tmp_path, nodes, skills=skills) as reception:
+        reception.directory.last_agents[C] = "maria"
+        async with reception.call() as call:
+            await call.logged("music default")
+            [queued] = submitted(reception, InteractionQueued)
+            assert isinstance(queued, InteractionQueued)
+            assert (queued.preferred, queued.preferred_us) == (("jon", "maria"), 20_000_000)
+            assert queued.requirements == (
+                Requirement("vpn", 2), Requirement("french", 3, (("english", 7),)),
+            )  # fmt: skip
+
+
+async def test_who_was_never_helped_prefers_nobody(tmp_path: Path) -> None:
+    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      prefer: last\n")
+    async with one_call(tmp_path, nodes) as (reception, call):
+        await call.logged("music default")
+        [queued] = submitted(reception, InteractionQueued)
+        assert isinstance(queued, InteractionQueued)
+        assert (queued.preferred, queued.preferred_us) == ((), 0)
+
+
+async def test_a_queue_that_the_engine_does_not_know_is_closed_also_after_a_talk(tmp_path: Path) -> None:
+    nodes = QUEUE.replace("    - say: Thank you\n    - hangup\n", "    - queue: sales\n      closed: gone\n")
+    queues = "billing: { title: Billing }\nsales: { title: Sales }\n"
+    async with one_call(tmp_path, nodes, queues=queues) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await serve(reception, call)
+        call.end_dial(f"{C}/1|ANSWER|16|3")
+        await call.playing("Nobody came")

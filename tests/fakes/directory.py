@@ -18,6 +18,7 @@ class FakeDirectory:
     def __init__(self, customers: Mapping[tuple[str, str], list[dict[str, str]]] | None = None) -> None:
         self.customers = dict(customers or {})
         self.asked: list[tuple[str, str, str]] = []
+        self.last_agents: dict[str, str] = {}
 
     async def match_caller(self, interaction_id: str, number: str) -> FakeMatch:
         return await self.look_up(interaction_id, "number", number)
@@ -29,3 +30,6 @@ class FakeDirectory:
         self.asked.append((interaction_id, by, value))
         found = self.customers.get((by, value), [])
         return FakeMatch(len(found), found[0] if len(found) == 1 else {})
+
+    async def last_agent(self, interaction_id: str) -> str:
+        return self.last_agents.get(interaction_id, "")

@@ -56,10 +56,10 @@ class Office:
             self.dispatcher.submit(DesktopChanged(agent_id, Desktop.THERE))
             self.dispatcher.submit(PresenceChosen(agent_id, Presence.READY))
 
-    def call(self, interaction_id: str, queue: str = "billing") -> None:
+    def call(self, interaction_id: str, queue: str = "billing", priority: int = 0) -> None:
         """A caller arrives and asks for an agent."""
         self.dispatcher.submit(InteractionArrived(interaction_id, "+4930123456", "100", "main"))
-        self.dispatcher.submit(InteractionQueued(interaction_id, queue))
+        self.dispatcher.submit(InteractionQueued(interaction_id, queue, priority))
 
     def close(self) -> None:
         self.journal.close()

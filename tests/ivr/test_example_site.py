@@ -64,7 +64,7 @@ def test_a_mandarin_caller_who_types_nothing_goes_to_billing_in_mandarin(site: S
 
     assert isinstance(queued, Enqueue)
     assert queued.skills == (("mandarin", 3),)
-    assert queued.announcement[0].language == "zh"
+    assert queued.waiting.comfort[0].language == "zh"
     assert isinstance(ride.leave_queue("served"), Play)
     assert ride.done() == End(Ending.DESIGNED)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ivr.schema import QUEUE_EXITS
 from ivr.steps import (
     Answer,
     Cause,
@@ -15,6 +16,7 @@ from ivr.steps import (
     Play,
     Prompt,
     ReadDigits,
+    Waiting,
 )
 from tests.ivr.sites import Ride, site_with
 
@@ -312,6 +314,9 @@ support: { title: Support }
     - queue: billing
       priority: 5
       skills: { billing: 3 }
+      any_skill: [{ billing: 2, technical: 4 }]
+      prefer: [$dialled, last, $customer.note, maria]
+      prefer_for: 10s
       attributes: { reason: "typed {caller}" }
       announcement: { en: Still busy., zh: 忙 }
       announce_every: 1m
@@ -319,22 +324,25 @@ support: { title: Support }
       music: jazz
     - queue: support
     """
-    ride = Ride(site_with(tmp_path, steps, queues_yaml=queues), {"caller": "7"}, language="zh")
+    skills = "billing: Billing\ntechnical: Technical help\n"
+    site = site_with(tmp_path, steps, queues_yaml=queues, skills_yaml=skills)
+    ride = Ride(site, {"caller": "7", "dialled": "maria"}, language="zh")
 
     assert ride.heard == Enqueue(
-        "billing", announcement=said("Please wait."), announce_every_s=15.0, max_wait_s=120.0, music="calm"
+        Waiting("billing", "calm", comfort=said("Please wait."), announce_every_s=15.0, tell_every_s=60.0),
+        max_wait_s=120.0,
     )
     assert ride.leave_queue("timed_out") == Enqueue(
-        "billing",
+        Waiting("billing", "jazz", comfort=said("忙", language="zh"), announce_every_s=60.0, tell_every_s=60.0),
         priority=5,
         skills=(("billing", 3),),
+        any_skill=((("billing", 2), ("technical", 4)),),
         attributes=(("reason", "typed 7"),),
-        announcement=said("忙", language="zh"),
-        announce_every_s=60.0,
         max_wait_s=30.0,
-        music="jazz",
+        preferred=("maria", "last"),
+        preferred_s=10.0,
     )
-    assert ride.leave_queue("served") == Enqueue("support", announce_every_s=30.0)
+    assert ride.leave_queue("served") == Enqueue(Waiting("support", announce_every_s=30.0, tell_every_s=60.0))
     assert ride.leave_queue("served") == DESIGNED
 
 
@@ -348,11 +356,11 @@ def test_a_queue_step_goes_on_by_how_the_wait_ended(tmp_path: Path, outcome: str
 
 
 def test_each_outcome_may_have_its_own_way(tmp_path: Path) -> None:
-    steps = "- queue: billing\n  served: [say: A.]\n  timed_out: [say: B.]\n  closed: [say: C.]"
+    steps = "- queue: billing" + "".join(f"\n  {way}: [say: Way {way}.]" for way in QUEUE_EXITS)
     site = site_with(tmp_path, steps)
 
-    heard = [Ride(site).leave_queue(outcome) for outcome in ("served", "timed_out", "closed", "something new")]
-    assert heard == [Play(said("A.")), Play(said("B.")), Play(said("C.")), DESIGNED]
+    heard = [Ride(site).leave_queue(outcome) for outcome in (*QUEUE_EXITS, "something new")]
+    assert heard == [*(Play(said(f"Way {way}.")) for way in QUEUE_EXITS), DESIGNED]
 
 
 def test_the_agent_is_told_what_was_chosen_typed_and_set(tmp_path: Path) -> None:

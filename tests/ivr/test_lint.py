@@ -108,3 +108,24 @@ def test_attributes_use_known_variables(tmp_path: Path) -> None:
         'flows/main.yaml:5:24: unknown variable "b"',
         'flows/main.yaml:5:24: unknown variable "c:digit"',
     ]
+
+
+def test_a_language_without_words_of_ours_needs_those_of_the_site(tmp_path: Path) -> None:
+    site = """
+name: Petit
+country: FR
+time_zone: Europe/Paris
+languages: [fr, en]
+default_language: fr
+fail_safe: { message: Rappelez plus tard. }
+"""
+    queues = """
+billing:
+  title: Billing
+  tell: { position: true, wait: true, texts: { soon: Bientôt., thanks: { fr: Merci. }, beyond: { en: Many. } } }
+support: { title: Support }
+"""
+    assert problems_in(tmp_path, {"site.yaml": site, "queues.yaml": queues}) == [
+        f'queues.yaml:4:{column}: no words of our own in fr: expected "{which}" in texts'
+        for column, which in [(46, "long"), (46, "minute"), (46, "minutes"), (46, "position"), (96, "beyond")]
+    ]

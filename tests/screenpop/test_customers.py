@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from acd import commands
 from screenpop.csv_file import ImportResult
 from screenpop.customers import COLUMNS, CustomerDirectory, import_customers
 from screenpop.db import customers, history
@@ -342,3 +343,49 @@ async def test_a_large_import_is_one_transaction(sqlite_store: Store, tmp_path: 
     file = written(tmp_path, rows)
     assert await import_customers(sqlite_store, GERMANY, file) == ImportResult(3_000, 0)
     assert await import_customers(sqlite_store, GERMANY, file) == ImportResult(0, 3_000)
+
+
+# --- who helped them last -----------------------------------------------------------------------------------
+
+
+async def test_the_last_agent_is_the_customers_or_the_numbers(
+    store: Store, records: Records, directory: CustomerDirectory
+) -> None:
+    records.keep_customer("old", "+4930123456", "c1", "chosen")
+    records.keep(1, life_of("old"))
+    records.keep_customer("stranger", "+4930777", None, "")
+    records.keep(2, life_of("stranger"))
+    await records.flush()
+    for interaction_id, number in {"a": "030 901820", "b": "+4930777", "c": "+4930778", "d": "", "e": "2001"}.items():
+        await directory.match_caller(interaction_id, number)
+    await directory.idle()
+    found = {each: await directory.last_agent(each) for each in ("a", "b", "c", "d", "e", "unheard of")}
+    assert found == {"a": "maria", "b": "maria", "c": "", "d": "", "e": "", "unheard of": ""}
+
+
+async def test_the_last_agent_is_who_talked_last_and_not_in_this_call(
+    store: Store, records: Records, directory: CustomerDirectory
+) -> None:
+    for number, (agent, later) in enumerate([("maria", 0), ("jon", 100), ("ben", 50)]):
+        records.keep_customer(f"old{number}", "+4930901820", "c1", "matched")
+        facts = [commands.InteractionOpened(f"old{number}", "", "", "main", "voice", T + later, False)]
+        records.keep(number + 1, [*facts, commands.TalkOpened(f"old{number}/1", f"old{number}", agent, "q", T + later)])
+    await directory.match_caller("old1", "030 901820")
+    await directory.match_caller("now", "030 901820")
+    await directory.idle()
+    await records.flush()
+    assert await directory.last_agent("now") == "jon"
+    assert await directory.last_agent("old1") == "ben"
+
+
+async def test_a_last_agent_who_cannot_be_found_is_nobody(
+    store: Store, records: Records, directory: CustomerDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await directory.match_caller("now", "030 901820")
+    await directory.idle()
+
+    async def fail(*args: object, **options: object) -> str:
+        raise OperationalError("select", {}, Exception("away"))
+
+    monkeypatch.setattr(history, "last_agent", fail)
+    assert await directory.last_agent("now") == ""
