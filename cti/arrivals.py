@@ -28,6 +28,8 @@ from cti.exchange import Exchange
 from cti.fastagi import AgiConversation
 from cti.ivr_session import HANGUP_CAUSES, IvrSession, name_of, variables_of
 from cti.node import Node
+from cti.ports import Measures
+from cti.prelude import NoMeasures, prelude
 from cti.queue_wait import CALLER_NAME
 from cti.session_ports import SessionPorts
 from ivr.interpreter import Execution
@@ -53,6 +55,7 @@ class Arrivals:
         world_known: asyncio.Event,
         *,
         wait_for_world_s: float = 5.0,
+        measures: Measures | None = None,
     ) -> None:
         self._site = site
         self._ports = ports
@@ -60,6 +63,7 @@ class Arrivals:
         self._exchange = exchange
         self._world_known = world_known
         self._wait_for_world_s = wait_for_world_s
+        self._measures = measures or NoMeasures()
         self.counts: Counter[str] = Counter()
 
     async def take(self, conversation: AgiConversation) -> None:
@@ -112,17 +116,27 @@ class Arrivals:
         if rule is None and state is None:
             await self._refuse_unlisted(conversation, interaction_id, caller, dialled)
             return None
+        first = None
         if state is not None:
             variables = state.variables
         else:
             assert rule is not None
+            first = prelude(self._measures, dialled, rule, self._site().settings.default_language)
+            if first is not None:
+                self.counts["noticed" if first.end is None else "closed_number"] += 1
             variables = self._first_variables(interaction_id, caller, dialled, dict(rule.labels))
             if name := name_of(conversation.env):
                 variables[CALLER_NAME] = name
         language = variables.get("language") or (rule.language if rule is not None else "")
         execution = self._begin(state, rule, variables, language)
         session = IvrSession(
-            self._ports, conversation, node, interaction_id, execution, is_resumed=known and state is not None
+            self._ports,
+            conversation,
+            node,
+            interaction_id,
+            execution,
+            is_resumed=known and state is not None,
+            prelude=first,
         )
         session.has_answered = await conversation.get_variable("CALLYARD_GREETED") == "1"
         return session

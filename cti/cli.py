@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cti import emergency_command
 from cti.config import Settings, describe, load_settings
 from cti.errors import CtiError
 from cti.shipped import begin_installation
@@ -24,6 +25,7 @@ numbers_app = typer.Typer(no_args_is_help=True, help="The numbers that callers d
 app.add_typer(people_app, name="people")
 app.add_typer(customers_app, name="customers")
 app.add_typer(numbers_app, name="numbers")
+app.add_typer(emergency_command.app, name="emergency")
 
 
 def _fail(error: Exception) -> None:

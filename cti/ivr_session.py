@@ -17,6 +17,7 @@ from cti.call_state import CallState
 from cti.fastagi import AgiConversation
 from cti.handset import Handset
 from cti.node import Node
+from cti.prelude import Prelude
 from cti.queue_wait import CALLER_NAME, QueueWait
 from cti.session_ports import SessionPorts
 from ivr.interpreter import Execution
@@ -61,6 +62,7 @@ class IvrSession:
         execution: Execution,
         *,
         is_resumed: bool = False,
+        prelude: Prelude | None = None,
     ) -> None:
         self.interaction_id = interaction_id
         self._ports = ports
@@ -68,6 +70,7 @@ class IvrSession:
         self._node = node
         self._execution = execution
         self._is_resumed = is_resumed
+        self._prelude = prelude
         self._told = len(execution.chosen)
         self._handset = Handset(ports, conversation, node, interaction_id, lambda: self._queue_wait.is_wanted)
         self._queue_wait = QueueWait(ports, conversation, node, interaction_id, self._handset)
@@ -127,9 +130,22 @@ class IvrSession:
         """Carry the flow out to its end, or raise the AgiError that ended this AGI session."""
         self._handset.open()
         try:
-            await self._follow_flow()
+            if self._prelude is None or await self._goes_on_after(self._prelude):
+                await self._follow_flow()
         finally:
             self._handset.close()
+
+    async def _goes_on_after(self, prelude: Prelude) -> bool:
+        """Say what an emergency order says; False when the call ends with it."""
+        for why in prelude.why:
+            self._ports.story.note(self.interaction_id, why)
+        if prelude.prompts:
+            await self._handset.renew()
+            await self._handset.answer()
+            await self._handset.play(prelude.prompts, barge_in=False)
+        if prelude.end is not None:
+            await self._end(prelude.end)
+        return prelude.end is None
 
     async def _follow_flow(self) -> None:
         result: Result | None = None

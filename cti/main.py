@@ -39,6 +39,7 @@ from cti.inquiry import JournalInquiry
 from cti.journal import Entry, Journal, Segment, replay
 from cti.logs import set_up_logs
 from cti.node import Node
+from cti.place import SitePlace
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
 from cti.recovery import Recovery
 from cti.session_ports import SessionPorts
@@ -55,8 +56,11 @@ from screenpop.customers import CustomerDirectory
 from screenpop.db.migrate import migrate, newest_revision, revision_of
 from screenpop.db.records import Records
 from screenpop.db.store import Store
+from screenpop.emergencies import Emergencies
 from screenpop.live import Live
+from screenpop.measures import Measures
 from screenpop.numbers import NumberPlan
+from screenpop.orders import OrderBook, Standing
 from screenpop.people import People
 from screenpop.server import Server as WebServer
 from screenpop.server import listen
@@ -251,13 +255,23 @@ class Server:
             dead_man_s=settings.limits.dead_man_s,
             renew_every_s=settings.limits.dead_man_renew_s,
         )
-        arrivals = Arrivals(lambda: self.site, ports, self.dispatcher, self.exchange, self.recovery.world_known)
+        standing, measures, switch = await self._open_orders(sounds)
+        arrivals = Arrivals(
+            lambda: self.site, ports, self.dispatcher, self.exchange, self.recovery.world_known, measures=measures
+        )
         agi = AgiServer(arrivals.take, limits=AgiLimits(conversations=settings.limits.agi_sessions))
         self.agi_port = await agi.start(settings.agi_host, settings.agi_port)
         stack.push_async_callback(agi.stop, 0.5)
-        desk = ServerDesk(self.dispatcher, self.recovery, self._nodes, self._records)
-        inquiry = JournalInquiry(settings.journal_dir)
-        app = create_app(desk, self._directory, self._live, self._store, self._web_settings, inquiry=inquiry)
+        desk = ServerDesk(self.dispatcher, self.recovery, self._nodes, self._records, measures)
+        app = create_app(
+            desk,
+            self._directory,
+            self._live,
+            self._store,
+            self._web_settings,
+            inquiry=JournalInquiry(settings.journal_dir),
+            switch=switch,
+        )
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self.dispatcher.keep_time(), name="time"),
@@ -265,6 +279,7 @@ class Server:
                 tasks.create_task(self.recovery.run(), name="recovery"),
                 tasks.create_task(self._prepare_sounds(sounds), name="sounds"),
                 tasks.create_task(self._keep_current(sounds), name="reload"),
+                tasks.create_task(standing.run(), name="orders"),
                 *(tasks.create_task(node.link.run(), name=f"ami {node.name}") for node in self._nodes.values()),
             ]
             with LoopWatchdog(asyncio.get_running_loop(), settings.limits.loop_stuck_s):
@@ -274,6 +289,16 @@ class Server:
                     await self._stop.wait()
             for task in running:
                 task.cancel()
+
+    async def _open_orders(self, sounds: SoundCache) -> tuple[Standing, Measures, Emergencies]:
+        """What was ordered before the first caller comes, and whoever may order more."""
+        book = OrderBook(self._store, self._clock.now)
+        standing = Standing(book, self._clock.now)
+        measures = self._measures = Measures(self.dispatcher.submit, self._clock.now, show=self._live.show_emergencies)
+        standing.heed(measures.kinds, measures.heed)
+        await standing.read()
+        place = SitePlace(lambda: self.site, sounds)
+        return standing, measures, Emergencies(book, place, self._clock.now, standing.read)
 
     def _names(self) -> dict[str, str]:
         return {profile.id: profile.name for profile in self._profiles}
@@ -314,11 +339,19 @@ class Server:
 class ServerDesk:
     """The routing side as screens see it (screenpop.ports.Desk)."""
 
-    def __init__(self, dispatcher: Dispatcher, recovery: Recovery, nodes: Mapping[str, Node], records: Records) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        recovery: Recovery,
+        nodes: Mapping[str, Node],
+        records: Records,
+        measures: Measures,
+    ) -> None:
         self._dispatcher = dispatcher
         self._recovery = recovery
         self._nodes = nodes
         self._records = records
+        self._measures = measures
 
     def submit(self, event: Event) -> None:
         self._dispatcher.submit(event)
@@ -344,6 +377,10 @@ class ServerDesk:
             "pops_shown": tally.pops_shown,
             "pop_late": tally.pop_late,
             "counts": self._dispatcher.counts,
+            "emergencies": [
+                {"id": each.id, "kind": each.kind, "target": each.target, "ends_at": each.ends_at}
+                for each in self._measures.shown()
+            ],
         }
 
 
@@ -407,6 +444,19 @@ async def with_store(settings: Settings) -> AsyncIterator[tuple[Store, People, N
         yield store, people, NumberPlan(site.settings.country, frozenset(each.extension for each in phones.values()))
     finally:
         await store.close()
+
+
+@contextlib.asynccontextmanager
+async def with_emergencies(settings: Settings) -> AsyncIterator[tuple[Emergencies, Site]]:
+    """The emergency switch for a command; the server, if it runs, heeds it within a second."""
+    async with with_store(settings) as (store, _, _plan):
+        site = load_site(settings.site_dir)
+        sounds = sound_cache(settings)
+        try:
+            now = Clock().now
+            yield Emergencies(OrderBook(store, now), SitePlace(lambda: site, sounds), now), site
+        finally:
+            await sounds.close()
 
 
 def provision_node(settings: Settings, site: Site, node: NodeSettings, folder: Path) -> Provisioned:

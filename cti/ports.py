@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from acd.commands import Fact, OfferInteraction
@@ -64,6 +64,30 @@ class Records(Protocol):
 
     async def flush(self) -> None:
         """Wait until everything taken so far is written."""
+        ...
+
+
+class Announced(Protocol):
+    """What a caller hears because of an order. `texts`: by language, the default one among them; none: nothing."""
+
+    @property
+    def why(self) -> str:
+        """The order, for the records."""
+        ...
+
+    @property
+    def texts(self) -> Mapping[str, str]: ...
+
+
+class Measures(Protocol):
+    """What emergency orders mean for a new call. `numbers`: the dialled one and its rule, in canonical form."""
+
+    def closed(self, numbers: Collection[str]) -> Announced | None:
+        """Why calls to this number are not taken now; None: they are."""
+        ...
+
+    def notices(self, numbers: Collection[str]) -> Sequence[Announced]:
+        """What is said first, in this order."""
         ...
 
 

@@ -54,6 +54,12 @@ def text_prompt(texts: str | Mapping[str, str], language: str, default: str, var
     return Prompt(text=fill(text, variables), language=spoken)
 
 
+def spoken_in(texts: Mapping[str, str], language: str, default: str) -> Prompt:
+    """A text that is said as it stands, whatever braces are in it."""
+    text, spoken = _choose(texts, language, default)
+    return Prompt(text=text, language=spoken)
+
+
 def sound_prompt(sounds: str | Mapping[str, str], language: str, default: str) -> Prompt:
     """The sound file for a caller's language, or the default language's."""
     sound, spoken = _choose(sounds, language, default)

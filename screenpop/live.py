@@ -2,6 +2,8 @@
 
 What does not belong here: what a desktop may ask for (`screenpop.wishes`), sockets (`screenpop.routes.desktop`),
 numbering and sending (`screenpop.streams`).
+
+Longer than other files, because an agent's stream is one state: pop, talk, totals and sockets follow each other in it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from screenpop.customers import CustomerDirectory
 from screenpop.messages import (
     AgentMessage,
     AgentNow,
+    EmergenciesMessage,
+    Emergency,
     Me,
     OfferEndedMessage,
     OfferMessage,
@@ -75,6 +79,7 @@ class Live:
         self._shown: dict[str, tuple[str, asyncio.Future[bool]]] = {}
         self._ended_offers: OrderedDict[str, None] = OrderedDict()
         self._totals = Totals(settings.queue_titles, totals_s, self._send_totals)
+        self._emergencies: tuple[Emergency, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         directory.changed = self._match_changed
 
@@ -208,6 +213,18 @@ class Live:
                     bodies[queues] = self._totals.body(queues)
                 stream.push_body(bodies[queues])
 
+    # --- emergencies ----------------------------------------------------------------------------------
+
+    def show_emergencies(self, emergencies: Sequence[Emergency]) -> None:
+        """Everybody sees what holds now of what concerns them."""
+        self._emergencies = tuple(emergencies)
+        for agent_id, stream in self._streams.items():
+            if person := self._people.get(agent_id):
+                stream.push(EmergenciesMessage(emergencies=self.emergencies_for(person)))
+
+    def emergencies_for(self, person: Person) -> tuple[Emergency, ...]:
+        return tuple(each for each in self._emergencies if each.concerns(person, person.queues))
+
     # --- sockets --------------------------------------------------------------------------------------
 
     def join(self, session: Session, send: Send, *, stream: str = "", after: int = 0) -> Tab:
@@ -279,6 +296,7 @@ class Live:
             queues=self._totals.of(person),
             reasons=self._settings.reasons,
             dispositions=self._settings.dispositions,
+            emergencies=self.emergencies_for(person),
         )
 
     # --- in hand --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -10,8 +11,9 @@ from acd.commands import AgentChanged
 from acd.model import AgentState, Desktop, OfferOutcome, Phone, Presence
 from acd.snapshot import AgentView
 from screenpop.customers import MatchWord
-from screenpop.model import Customer, PastInteraction, Value
+from screenpop.model import Customer, PastInteraction, Person, Value
 from screenpop.numbers import CallerKind
+from screenpop.orders import Order
 from screenpop.settings import Choice
 
 # --- what is shown --------------------------------------------------------------------------------------
@@ -104,6 +106,39 @@ class QueueTotals(Value):
     agents_signed_in: int
 
 
+class Emergency(Value):
+    """An emergency order. `target`: a queue, or a number; empty: all numbers. Instants are microseconds UTC;
+    `ends_at` 0: until it is ended; `ended_at` 0: not ended before its time."""
+
+    id: int
+    kind: Literal["close_queue", "close_number", "notice"]
+    target: str
+    texts: dict[str, str]
+    keep_waiting: bool
+    begins_at: int
+    ends_at: int
+    given_by: str
+    reason: str
+    given_at: int
+    ended_by: str
+    ended_at: int
+
+    @classmethod
+    def of(cls, order: Order) -> Self:
+        detail = order.detail
+        return cls.model_validate(
+            {
+                "texts": detail.get("texts") or {},
+                "keep_waiting": bool(detail.get("keep_waiting")),
+                **{name: getattr(order, name) for name in cls.model_fields if name not in ("texts", "keep_waiting")},
+            }
+        )
+
+    def concerns(self, person: Person, queues: Collection[str]) -> bool:
+        """Whether somebody who sees these queues is shown it."""
+        return person.sees_everything or self.kind != "close_queue" or self.target in queues
+
+
 # --- server → desktop (`seq` and `now` are put in front when a message is sent) ---------------------------
 
 
@@ -116,6 +151,7 @@ class SnapshotMessage(Value):
     queues: tuple[QueueTotals, ...]
     reasons: tuple[Choice, ...]
     dispositions: tuple[Choice, ...]
+    emergencies: tuple[Emergency, ...] = ()
 
 
 class AgentMessage(AgentNow):
@@ -144,6 +180,11 @@ class QueuesMessage(Value):
     queues: tuple[QueueTotals, ...]
 
 
+class EmergenciesMessage(Value):
+    type: Literal["emergencies"] = "emergencies"
+    emergencies: tuple[Emergency, ...]
+
+
 class ErrorMessage(Value):
     type: Literal["error"] = "error"
     code: str
@@ -163,6 +204,7 @@ ServerMessage = (
     | OfferEndedMessage
     | WorkMessage
     | QueuesMessage
+    | EmergenciesMessage
     | ErrorMessage
     | SignedOutMessage
 )

@@ -145,7 +145,9 @@ def commands() -> set[str]:
     root = typer.main.get_command(app)
     for name, command in root.commands.items():  # type: ignore[attr-defined]
         below = getattr(command, "commands", None)
-        found |= {f"{name} {each}" for each in below} if below else {name}
+        if not below or command.invoke_without_command:
+            found.add(name)
+        found |= {f"{name} {each}" for each in below or ()}
     return found
 
 
@@ -154,7 +156,7 @@ def test_commands_that_a_document_names_exist(document: Path) -> None:
     known = commands()
     groups = {name.partition(" ")[0] for name in known if " " in name}
     for name, below in re.findall(r"(?:^|[\s/(])callyard ([a-z]+)(?: ([a-z]+))?", code_of(document)):
-        typed = f"{name} {below}" if name in groups else name
+        typed = f"{name} {below}".strip() if name in groups else name
         assert typed in known, f"{document.name}: callyard {typed}"
 
 

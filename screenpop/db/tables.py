@@ -86,6 +86,23 @@ audit = Table(
     Column("detail", JSON, nullable=False),
 )
 
+standing_order = Table(
+    "standing_order",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("kind", String(32), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("begins_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False, comment="0: until it is ended"),
+    Column("given_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("given_at", BigInteger, nullable=False),
+    Column("ended_by", Text, nullable=False),
+    Column("ended_at", BigInteger, nullable=False, comment="0: not ended before its time"),
+    Index(None, "ended_at", "ends_at"),
+)
+
 # --- customers ------------------------------------------------------------------------------------------
 
 customer = Table(

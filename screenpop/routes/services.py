@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from screenpop.auth import COOKIE, Session, Sessions
 from screenpop.customers import CustomerDirectory
 from screenpop.db.store import Store
+from screenpop.emergencies import Emergencies
 from screenpop.live import Live
 from screenpop.ports import Desk, Inquiry
 from screenpop.settings import WebSettings
@@ -27,6 +28,7 @@ class Services:
     store: Store
     settings: WebSettings
     inquiry: Inquiry | None
+    emergencies: Emergencies | None = None
 
 
 def services_of(connection: HTTPConnection) -> Services:

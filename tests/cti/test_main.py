@@ -24,10 +24,19 @@ from acd.events import (
 from acd.model import Desktop, Phone, Presence, Stage
 from cti.errors import CtiError
 from cti.journal import JournalError
-from cti.main import Server, deadline_of, follow_offers, open_offers, provision_asterisk, web_settings
+from cti.main import (
+    Server,
+    deadline_of,
+    follow_offers,
+    open_offers,
+    provision_asterisk,
+    web_settings,
+    with_emergencies,
+)
 from cti.provisioning import NodeSettings
 from cti.settings import AmiNode, Settings
 from ivr.errors import SiteError
+from screenpop.emergencies import Kind, Wanted
 from screenpop.settings import Choice
 from tests.acd.desk import Desk
 from tests.fakes.agi import AgiPeer, header
@@ -208,3 +217,39 @@ def test_provisioning_puts_the_secret_where_the_settings_read_it(tmp_path: Path)
     made = provision_asterisk(settings, node, [], tmp_path / "asterisk")
     assert settings.ami[0].read_secret() == made.ami_secret
     assert issubclass(JournalError, CtiError)
+
+
+# --- orders -------------------------------------------------------------------------------------------------------
+
+
+async def test_what_a_command_orders_the_running_server_heeds(tmp_path: Path, asterisk: FakeAmi) -> None:
+    write_site(tmp_path / "site", HELLO)
+    settings = settings_for(tmp_path, asterisk)
+    async with serving(settings) as server:
+        await until_ready(server)
+        async with with_emergencies(settings) as (emergencies, _site):
+            [order] = await emergencies.give(Wanted(Kind.CLOSE_NUMBER, ("+4989100",)), "kim")
+            await until_shown(server, order.id)
+            async with await AgiPeer.connect(server.agi_port, header(uniqueid="lab1-1.1")) as peer:
+                peer.variables.update({"CALLYARD_INTERACTION": "lab1-1.1", "CALLYARD_NUMBER": "+4989100"})
+                async with asyncio.timeout(10):
+                    await peer.serve()
+                assert (peer.variables["CALLYARD_DONE"], peer.variables["CALLYARD_CAUSE"]) == ("1", "31")
+            await emergencies.end(order.id, "kim")
+            await until_shown(server)
+
+
+async def test_a_server_begins_with_what_was_ordered_before(tmp_path: Path, asterisk: FakeAmi) -> None:
+    write_site(tmp_path / "site", HELLO)
+    settings = settings_for(tmp_path, asterisk)
+    async with with_emergencies(settings) as (emergencies, _site):
+        [order] = await emergencies.give(Wanted(Kind.NOTICE, texts={"en": "Hello"}), "kim")
+    async with serving(settings) as server:
+        found = (await health(server))["emergencies"]
+        assert found == [{"id": order.id, "kind": "notice", "target": "", "ends_at": 0}]
+
+
+async def until_shown(server: Server, *ids: int) -> None:
+    async with asyncio.timeout(10):
+        while [each["id"] for each in (await health(server))["emergencies"]] != list(ids):  # type: ignore[attr-defined]  # noqa: ASYNC110
+            await asyncio.sleep(0.05)

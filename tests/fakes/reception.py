@@ -12,6 +12,7 @@ from acd.model import Configuration
 from acd.snapshot import InteractionView
 from cti.arrivals import Arrivals
 from cti.fastagi import AgiServer
+from cti.ports import Measures
 from cti.session_ports import SessionPorts
 from ivr.site import Site
 from tests.acd.desk import SITE
@@ -35,6 +36,7 @@ class Reception:
         renew_every_s: float = 60.0,
         wait_for_world_s: float = 5.0,
         configuration: Configuration = SITE,
+        measures: Measures | None = None,
         **files: str,
     ) -> None:
         self.site: Site = small_site(folder / "site", nodes, **files)
@@ -62,6 +64,7 @@ class Reception:
             self.board.exchange,
             self.world_known,
             wait_for_world_s=wait_for_world_s,
+            measures=measures,
         )
         self.agi = AgiServer(self.arrivals.take)
         self.port = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
@@ -31,9 +31,12 @@ from screenpop.customers import CustomerDirectory
 from screenpop.db import customers
 from screenpop.db.records import Records
 from screenpop.db.store import Store
+from screenpop.emergencies import Emergencies
 from screenpop.live import Live
+from screenpop.measures import Measures
 from screenpop.model import Customer, Role
 from screenpop.numbers import NumberPlan
+from screenpop.orders import OrderBook, Standing
 from screenpop.people import Entry, People
 from screenpop.ports import Inquiry
 from screenpop.server import Server, listen
@@ -109,6 +112,22 @@ class RoutingDesk:
         return {"ready": self.ready, "why_not": [] if self.ready else ["asterisk"]}
 
 
+class OfficePlace:
+    """One number, two queues, English only; nothing is spoken."""
+
+    def queues(self) -> Collection[str]:
+        return tuple(queue.id for queue in QUEUES)
+
+    def number(self, text: str) -> str | None:
+        return text.removeprefix("+") if text == "+49301234567" else None
+
+    def languages(self) -> Sequence[str]:
+        return ("en",)
+
+    async def speak(self, text: str, language: str) -> str:
+        return ""
+
+
 class Desktop:
     """A desktop as the page is one: keeps the last number, can come back."""
 
@@ -147,6 +166,7 @@ class Office:
         directory: CustomerDirectory,
         people: People,
         records: Records,
+        standing: Standing,
     ) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self.host = f"127.0.0.1:{port}"
@@ -155,6 +175,7 @@ class Office:
         self.directory = directory
         self.people = people
         self.records = records
+        self.standing = standing
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -240,13 +261,18 @@ async def office(
         live = Live(directory, settings, **options)
         desk = RoutingDesk(Configuration(QUEUES, ()), live, records)
         desk.engine.handle(ConfigurationChanged(Configuration(QUEUES, tuple(profiles))), START)
-        app = create_app(desk, directory, live, store, settings, people, inquiry)
+        book = OrderBook(store, desk.now)
+        standing = Standing(book, desk.now)
+        measures = Measures(lambda event: None, desk.now, show=live.show_emergencies)
+        standing.heed(measures.kinds, measures.heed)
+        switch = Emergencies(book, OfficePlace(), desk.now, standing.read)
+        app = create_app(desk, directory, live, store, settings, people, inquiry, switch)
         server = Server(app)
         listening = listen("127.0.0.1", 0)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             await asyncio.wait_for(server.ready.wait(), 10)
-            async with Office(listening.getsockname()[1], desk, live, directory, people, records) as opened:
+            async with Office(listening.getsockname()[1], desk, live, directory, people, records, standing) as opened:
                 yield opened
         finally:
             server.should_exit = True
