@@ -35,9 +35,16 @@ class Assignment:
         """The bridge ended; the work after the call begins."""
         self.state, self.since, self.deadline = AssignmentState.WRAP_UP, now, now + self.wrap_up_us
 
+    @property
+    def latest(self) -> int:
+        """How late a wrap-up may end, extended as far as it goes; 0 when this is none."""
+        if self.state is not AssignmentState.WRAP_UP:
+            return 0
+        return max(self.deadline, self.since + self.wrap_up_most_us)
+
     def extend(self, by_us: int) -> bool:
         """Move the end of the wrap-up, no further than the most; False when it cannot move."""
-        latest = min(self.deadline + by_us, self.since + self.wrap_up_most_us)
+        latest = min(self.deadline + by_us, self.latest)
         if latest <= self.deadline:
             return False
         self.deadline = latest

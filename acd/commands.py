@@ -244,7 +244,8 @@ class AgentIntervalClosed:
 
 @dataclass(frozen=True, slots=True)
 class AgentChanged:
-    """What a screen shows of an agent now. `interaction_id`: the one held first, or empty."""
+    """What a screen shows of an agent now. `interaction_id`: the one held first, or empty. `latest`: how late
+    `deadline` may become when the agent extends the wrap-up; 0 when there is none."""
 
     agent_id: str
     state: AgentState
@@ -256,6 +257,7 @@ class AgentChanged:
     desktop: Desktop
     interaction_id: str
     deadline: int
+    latest: int = 0
 
 
 @dataclass(frozen=True, slots=True)

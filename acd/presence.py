@@ -145,4 +145,5 @@ def agent_changed(agent: Agent) -> AgentChanged:
         desktop=agent.desktop,
         interaction_id=held.interaction_id if held else "",
         deadline=held.deadline if held else agent.desktop_deadline,
+        latest=held.latest if held else 0,
     )

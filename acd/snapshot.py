@@ -137,6 +137,7 @@ class AgentView:
     queues: tuple[str, ...]
     skills: tuple[tuple[str, int], ...]
     moves: tuple[Move, ...] = ()
+    latest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,7 @@ def _agent_view(agent: Agent) -> AgentView:
         idle_since=agent.idle_since,
         interaction_id=held.interaction_id if held else "",
         deadline=held.deadline if held else agent.desktop_deadline,
+        latest=held.latest if held else 0,
         queues=agent.queues,
         skills=agent.profile.skills,
         moves=tuple(agent.moves),

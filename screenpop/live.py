@@ -155,8 +155,15 @@ class Live:
                 pass
 
     def _agent_changed(self, fact: commands.AgentChanged) -> None:
-        if stream := self._streams.get(fact.agent_id):
-            stream.push(AgentMessage.of(fact))
+        stream = self._streams.get(fact.agent_id)
+        if stream is None:
+            return
+        stream.push(AgentMessage.of(fact))
+        work = stream.work
+        if work is None or work.stage != "wrap_up" or fact.state is not AgentState.WRAP_UP:
+            return
+        if work.interaction_id == fact.interaction_id and work.deadline != fact.deadline:
+            self.set_work(fact.agent_id, work.model_copy(update={"deadline": fact.deadline}))
 
     def _offer_closed(self, fact: commands.OfferClosed) -> None:
         self._ended_offers[fact.offer_id] = None

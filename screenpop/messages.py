@@ -70,7 +70,7 @@ class Me(Value):
 
 
 class AgentNow(Value):
-    """My own state. `interaction_id` is empty and `deadline` 0 where there is none."""
+    """My own state. `interaction_id` is empty, `deadline` and `latest` are 0 where there is none."""
 
     state: AgentState
     reason: str
@@ -81,6 +81,7 @@ class AgentNow(Value):
     desktop: Desktop
     interaction_id: str
     deadline: int
+    latest: int = 0
 
     @classmethod
     def of(cls, agent: AgentChanged | AgentView) -> Self:
@@ -94,6 +95,7 @@ class AgentNow(Value):
             desktop=agent.desktop,
             interaction_id=agent.interaction_id,
             deadline=agent.deadline,
+            latest=agent.latest,
         )
 
 
@@ -245,6 +247,14 @@ class Finish(DesktopMessage):
     note: str = Field(default="", max_length=4000)
 
 
+class MoreTime(DesktopMessage):
+    """`until`: the end that is wanted, so that a message that comes twice asks for nothing more."""
+
+    type: Literal["more_time"]
+    interaction_id: _Id
+    until: int = Field(ge=0, lt=2**62)
+
+
 class ChooseCustomer(DesktopMessage):
     type: Literal["choose_customer"]
     interaction_id: _Id
@@ -256,5 +266,5 @@ class Seen(DesktopMessage):
     seq: int = Field(ge=0)
 
 
-AnyDesktopMessage = Shown | PresenceWish | Reject | Finish | ChooseCustomer | Seen
+AnyDesktopMessage = Shown | PresenceWish | Reject | Finish | MoreTime | ChooseCustomer | Seen
 DESKTOP_MESSAGE: TypeAdapter[AnyDesktopMessage] = TypeAdapter(Annotated[AnyDesktopMessage, Field(discriminator="type")])

@@ -8,7 +8,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from acd.events import OfferRejected, PresenceChosen, WrapUpEnded
+from acd.events import OfferRejected, PresenceChosen, WrapUpEnded, WrapUpExtended
 from acd.model import Presence
 from screenpop.customers import CustomerDirectory
 from screenpop.errors import (
@@ -25,6 +25,7 @@ from screenpop.messages import (
     ChooseCustomer,
     ErrorMessage,
     Finish,
+    MoreTime,
     PresenceWish,
     Reject,
     Seen,
@@ -92,11 +93,23 @@ class Wishes:
                 _check_code("disposition", message.disposition, self._dispositions)
                 note = storable(message.note)
                 self._desk.submit(WrapUpEnded(person.username, message.interaction_id, message.disposition, note))
+            case MoreTime():
+                self._extend_wrap_up(person, message)
             case ChooseCustomer():
                 work = self._held(person, interaction_id=message.interaction_id)
                 self._live.start(self._choose_customer(tab, work, message))
             case _:
                 assert_never(message)
+
+    def _extend_wrap_up(self, person: Person, message: MoreTime) -> None:
+        self._held(person, interaction_id=message.interaction_id, stage="wrap_up")
+        agent = next((each for each in self._desk.board().agents if each.id == person.username), None)
+        if agent is None or agent.interaction_id != message.interaction_id or message.until <= agent.deadline:
+            return  # over meanwhile, or granted already
+        if agent.latest <= agent.deadline:
+            raise InvalidRequestError("until: this wrap-up cannot get longer")
+        by_us = message.until - agent.deadline
+        self._desk.submit(WrapUpExtended(person.username, message.interaction_id, by_us))
 
     def _held(self, person: Person, *, offer_id: str = "", interaction_id: str = "", stage: str = "") -> Work:
         work = self._live.work_of(person.username)

@@ -529,6 +529,7 @@ class Mirror:
         if seat is None or seat.shown is None or was is None or seat.holds.get(event.interaction_id) != "wrap-up":
             return
         assert was.deadline <= seat.shown.deadline <= max(was.deadline, was.deadline + event.by_us)
+        assert seat.shown.deadline <= seat.shown.latest == was.latest
 
     def _judge_holdings(self) -> None:
         for agent_id, seat in self.seats.items():

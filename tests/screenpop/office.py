@@ -54,7 +54,10 @@ PEOPLE = (
 )
 ANNA = Customer(id="c1", name="Anna Acht", company="Acht AG", account="4711", vip=True, numbers=("+4930901820",))
 TWINS = tuple(Customer(id=f"t{n}", name=f"Twin {n}", numbers=("+4930901899",)) for n in (1, 2))
-QUEUES = (QueueRules("billing", "Billing", wrap_up_us=10_000_000), QueueRules("support", "Support"))
+QUEUES = (
+    QueueRules("billing", "Billing", wrap_up_us=10_000_000, wrap_up_most_us=45_000_000),
+    QueueRules("support", "Support"),
+)
 SETTINGS = WebSettings(
     reasons=(Choice(code="lunch", title="Lunch"),),
     dispositions=(Choice(code="solved", title="Solved"),),

@@ -47,7 +47,7 @@ _ORDERS = (OfferInteraction, WithdrawOffer)
 _MOST_FACTS = 10_000
 
 QUEUES = (
-    QueueRules("billing", title="Billing", ring_us=30_000_000, wrap_up_us=60_000_000),
+    QueueRules("billing", title="Billing", ring_us=30_000_000, wrap_up_us=60_000_000, wrap_up_most_us=100_000_000),
     QueueRules("support", title="Technical help", ring_us=30_000_000, wrap_up_us=60_000_000),
 )
 MARIA = AgentProfile("maria", name="Maria Alvarez", queues=("billing", "support"))

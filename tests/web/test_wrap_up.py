@@ -77,3 +77,42 @@ async def test_a_shift_by_keyboard_only(page: Page, floor: Floor) -> None:
     closed = await floor.wrapped_up(call)
     assert (closed.disposition, closed.note) == ("solved", "r n 2 ?")
     await expect(page.get_by_role("heading", name="You are ready")).to_be_visible()
+
+
+async def test_more_time_by_button_and_by_key_as_far_as_it_goes(desk: Page, floor: Floor) -> None:
+    await floor.choose(Presence.READY)
+    call = await floor.call("+442079460101")
+    floor.pick_up(call)
+    await expect(desk.get_by_role("button", name="More time")).to_have_count(0)
+    floor.hang_up(call)
+    await desk.get_by_role("button", name="More time (+30 s)").click()
+    # 60 s and 30 s of at most 100 s: ten are left.
+    await expect(desk.get_by_role("button", name="More time (+10 s)")).to_be_visible()
+    await desk.get_by_label("Note", exact=True).press("t")
+    await expect(desk.get_by_label("Note", exact=True)).to_have_value("t")
+    await desk.get_by_role("heading", name="Wrap-up").click()
+    await desk.keyboard.press("t")
+    await expect(desk.get_by_role("button", name="More time")).to_have_count(0)
+    agent = floor.desk.engine.floor.agents["maria"]
+    assert agent.assignments[0].deadline == agent.assignments[0].since + 100_000_000
+    floor.move_on(99)
+    await expect(desk.get_by_role("button", name="Finish")).to_be_visible()
+    assert agent.assignments
+
+
+async def test_what_is_chosen_during_a_call_is_shown_as_next(desk: Page, floor: Floor) -> None:
+    await floor.choose(Presence.READY)
+    call = await floor.call("+442079460101")
+    await expect(desk.get_by_role("group", name="Presence", exact=True)).to_be_visible()
+    floor.pick_up(call)
+    await expect(desk.get_by_role("group", name="Presence after this call")).to_be_visible()
+    await desk.get_by_role("button", name="Not ready").click()
+    await desk.get_by_role("menuitemradio", name="Lunch").click()
+    await expect(desk.get_by_text("Then not ready (Lunch)")).to_be_visible()
+    state = desk.get_by_role("status", name="Your state")
+    await expect(state).to_contain_text("Talking")
+    floor.hang_up(call)
+    await desk.get_by_role("button", name="Finish").click()
+    await expect(state).to_contain_text("Not ready")
+    await expect(state).to_contain_text("Lunch")
+    await expect(desk.get_by_text("Then not ready")).to_have_count(0)

@@ -14,6 +14,8 @@ const ANSWER_LIMIT_MS = 8_000
 const FRAME_LIMIT_MS = 60
 /** After a loss, what was missed comes first: it may show that a request was carried out after all. */
 const CATCH_UP_MS = 300
+/** So much more time for a wrap-up is asked for at once, microseconds. */
+const MORE_TIME = 30_000_000
 const DRAFT_KEY = 'callyard.wrap-up'
 
 /** What the agent has written about the call in hand; survives a reload of the page. */
@@ -98,6 +100,20 @@ export class Desk {
 
   finish(request: Omit<FinishRequest, 'type'>): void {
     this.#ask({ type: 'finish', ...request })
+  }
+
+  /** How much longer the wrap-up in hand may get at once; 0 when it may not. */
+  get moreTime(): number {
+    const { agent, work } = this.state
+    if (work?.stage !== 'wrap_up' || agent?.interaction_id !== work.interaction_id || work.deadline === 0) return 0
+    return Math.max(0, Math.min(MORE_TIME, agent.latest - work.deadline))
+  }
+
+  askMoreTime(): void {
+    const { work } = this.state
+    const more = this.moreTime
+    if (work === null || more === 0 || pendingOf(this.state, 'more_time') !== undefined) return
+    this.#ask({ type: 'more_time', interaction_id: work.interaction_id, until: work.deadline + more })
   }
 
   dismiss(id: string): void {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { advice, reasonTitle, whyMe } from './explain'
-import type { Agent } from './messages'
+import { advice, emergencyText, reasonTitle, whyMe } from './explain'
+import type { Agent, Emergency, QueueTotals } from './messages'
 
 const AGENT: Agent = {
   state: 'ready', reason: '', since: 1, presence: 'ready', presence_reason: '', phone: 'free', desktop: 'there',
-  interaction_id: '', deadline: 0,
+  interaction_id: '', deadline: 0, latest: 0,
 }
 
 test('the longest idle agent reads so, with who was passed over', () => {
@@ -25,6 +25,28 @@ test('alone is alone, an unknown rule keeps its name', () => {
   })
   expect(whyMe({ rule: 'preferred_agent', key: [], runner_up: null, passed_over: [] }).why).toContain('preferred agent')
   expect(whyMe(null).why).toBe('The server gave no reason.')
+})
+
+test('an order in force is one line', () => {
+  const queues: QueueTotals[] = [
+    { queue: 'billing', title: 'Billing', waiting: 0, oldest_asked_at: 0, agents_ready: 0, agents_signed_in: 0 },
+  ]
+  const order: Emergency = {
+    id: 1, kind: 'close_queue', target: 'billing', texts: {}, keep_waiting: false, ends_at: 0, reason: 'fire drill',
+  }
+  const now = new Date(2026, 10, 22, 14, 0).getTime() * 1000
+  const at = (day: number, hour: number): number => new Date(2026, 10, day, hour, 0).getTime() * 1000
+  expect(emergencyText({ ...order, ends_at: at(22, 15) }, queues, now)).toBe('Billing is closed until 15:00: fire drill')
+  expect(emergencyText({ ...order, ends_at: at(23, 8) }, queues, now)).toBe(
+    'Billing is closed until 23 Nov 2026, 08:00: fire drill',
+  )
+  expect(emergencyText({ ...order, target: 'sales', reason: '' }, queues, now)).toBe('sales is closed')
+  expect(emergencyText({ ...order, kind: 'close_number', target: '12025550143', reason: '' }, queues, now)).toBe(
+    'The number +1 202 555 0143 is closed',
+  )
+  const notice: Emergency = { ...order, kind: 'notice', target: '', texts: { en: 'We know.' }, reason: '' }
+  expect(emergencyText(notice, queues, now)).toBe('All callers hear “We know.” first')
+  expect(emergencyText({ ...notice, target: '4989' }, queues, now)).toBe('Callers of +4989 hear “We know.” first')
 })
 
 test('advice says what happens next, or what stops it', () => {

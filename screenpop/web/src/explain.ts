@@ -1,7 +1,7 @@
 /** Words for codes: states, reasons, outcomes, and why this agent got this call. Pure. */
 
-import type { Agent, AgentWord, Choice, WhyMe, Work } from './messages'
-import { countText, numberText, titleText, wordText } from './format'
+import type { Agent, AgentWord, Choice, Emergency, QueueTotals, WhyMe, Work } from './messages'
+import { countText, dayText, numberText, titleText, wordText } from './format'
 
 export interface StateWord {
   word: string
@@ -36,6 +36,23 @@ const SYSTEM_REASONS: Record<string, string> = {
 export function reasonTitle(code: string, reasons: readonly Choice[]): string {
   if (code === '') return ''
   return reasons.find((reason) => reason.code === code)?.title ?? SYSTEM_REASONS[code] ?? titleText(code)
+}
+
+/** `Billing is closed until 15:00: fire drill`: an order in force, in one line. */
+export function emergencyText(order: Emergency, queues: readonly QueueTotals[], now: number): string {
+  const reason = order.reason === '' ? '' : `: ${order.reason}`
+  return `${whatIsOrdered(order, queues)}${untilText(order.ends_at, now)}${reason}`
+}
+
+function whatIsOrdered({ kind, target, texts }: Emergency, queues: readonly QueueTotals[]): string {
+  if (kind === 'close_queue') return `${queues.find((each) => each.queue === target)?.title ?? target} is closed`
+  if (kind === 'close_number') return `The number ${numberText(`+${target}`)} is closed`
+  const whose = target === '' ? 'All callers' : `Callers of ${numberText(`+${target}`)}`
+  return `${whose} hear “${Object.values(texts)[0] ?? ''}” first`
+}
+
+function untilText(at: number, now: number): string {
+  return at === 0 ? '' : ` until ${dayText(at, now).replace(/^Today, /, '')}`
 }
 
 export interface Advice {

@@ -32,6 +32,13 @@ test('Enter finishes only a wrap-up, and leaves buttons and texts alone', () => 
   expect(keyAction(press('Enter'), 'page', 'talking')).toBeNull()
 })
 
+test('T asks for more time in a wrap-up only', () => {
+  expect(keyAction(press('t'), 'page', 'wrap_up')).toEqual({ do: 'more_time' })
+  expect(keyAction(press('t'), 'control', 'wrap_up')).toEqual({ do: 'more_time' })
+  expect(keyAction(press('t'), 'typing', 'wrap_up')).toBeNull()
+  expect(keyAction(press('t'), 'page', 'talking')).toBeNull()
+})
+
 test('digits choose a result during and after the call', () => {
   expect(keyAction(press('2'), 'page', 'talking')).toEqual({ do: 'disposition', index: 1 })
   expect(keyAction(press('0'), 'page', 'wrap_up')).toBeNull()

@@ -8,6 +8,7 @@ export type KeyAction =
   | { do: 'decline' }
   | { do: 'note' }
   | { do: 'finish' }
+  | { do: 'more_time' }
   | { do: 'keys' }
   | { do: 'disposition'; index: number }
 
@@ -33,6 +34,7 @@ export function keyAction(press: KeyPress, focus: Focus, stage: Stage | null): K
   if (key === 'r') return { do: 'ready' }
   if (key === 'n') return { do: 'not_ready' }
   if (stage !== 'talking' && stage !== 'wrap_up') return null
+  if (key === 't' && stage === 'wrap_up') return { do: 'more_time' }
   if (key === 'm') return { do: 'note' }
   if (/^[1-9]$/.test(key)) return { do: 'disposition', index: Number(key) - 1 }
   return null
@@ -50,6 +52,7 @@ export const KEYS: { keys: string[]; what: string }[] = [
   { keys: ['Shift', 'D'], what: 'Decline the ringing call' },
   { keys: ['1', '–', '9'], what: 'Choose the result, during and after a call' },
   { keys: ['M'], what: 'Write a note' },
+  { keys: ['T'], what: 'More time for the wrap-up' },
   { keys: ['Enter'], what: 'Finish the wrap-up' },
   { keys: ['Ctrl', 'Enter'], what: 'Finish the wrap-up while writing the note' },
   { keys: ['?'], what: 'This list' },

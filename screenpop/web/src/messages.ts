@@ -42,6 +42,8 @@ export interface Agent {
   desktop: 'there' | 'gone'
   interaction_id: string
   deadline: number
+  /** How late `deadline` may become in a wrap-up that is extended; 0 when there is none. */
+  latest: number
 }
 
 export interface Customer {
@@ -109,6 +111,18 @@ export interface QueueTotals {
   agents_signed_in: number
 }
 
+/** An order in force. `target`: a queue, or a number; empty: all numbers. */
+export interface Emergency {
+  id: number
+  kind: 'close_queue' | 'close_number' | 'notice'
+  target: string
+  texts: Record<string, string>
+  keep_waiting: boolean
+  /** 0: until somebody ends it. */
+  ends_at: number
+  reason: string
+}
+
 interface Numbered {
   seq: number
   now: number
@@ -124,6 +138,7 @@ export type Snapshot = Numbered & {
   queues: QueueTotals[]
   reasons: Choice[]
   dispositions: Choice[]
+  emergencies: Emergency[]
 }
 export type AgentMessage = Numbered & { type: 'agent' } & Agent
 export type OfferMessage = Numbered & { type: 'offer'; work: Work }
@@ -135,6 +150,7 @@ export type OfferEnded = Numbered & {
 }
 export type WorkMessage = Numbered & { type: 'work'; work: Work | null }
 export type QueuesMessage = Numbered & { type: 'queues'; queues: QueueTotals[] }
+export type EmergenciesMessage = Numbered & { type: 'emergencies'; emergencies: Emergency[] }
 export type ErrorMessage = Numbered & { type: 'error'; code: string; message: string; reply_to: string | null }
 export type SignedOut = Numbered & { type: 'signed_out'; reason: string }
 
@@ -145,13 +161,16 @@ export type ServerMessage =
   | OfferEnded
   | WorkMessage
   | QueuesMessage
+  | EmergenciesMessage
   | ErrorMessage
   | SignedOut
 
 /** A message of a kind this page does not know yet: counted, not shown. */
 export type UnknownMessage = Numbered & { type: 'unknown' }
 
-const KNOWN = new Set(['snapshot', 'agent', 'offer', 'offer_ended', 'work', 'queues', 'error', 'signed_out'])
+const KNOWN = new Set([
+  'snapshot', 'agent', 'offer', 'offer_ended', 'work', 'queues', 'emergencies', 'error', 'signed_out',
+])
 
 /** One text frame as a message, or null when it is none (not JSON, no number, no type). */
 export function parseMessage(text: unknown): ServerMessage | UnknownMessage | null {
@@ -173,8 +192,10 @@ export type SeenRequest = { type: 'seen'; seq: number }
 export type PresenceRequest = { type: 'presence'; presence: Presence; reason: string }
 export type RejectRequest = { type: 'reject'; offer_id: string }
 export type FinishRequest = { type: 'finish'; interaction_id: string; disposition: string; note: string }
+/** `until`: the end that is wanted, so that what is sent twice asks for nothing more. */
+export type MoreTimeRequest = { type: 'more_time'; interaction_id: string; until: number }
 export type ChooseRequest = { type: 'choose_customer'; interaction_id: string; customer_id: string }
 
 /** What a person asked for: kept as pending until the server's state shows it. */
-export type Request = PresenceRequest | RejectRequest | FinishRequest | ChooseRequest
+export type Request = PresenceRequest | RejectRequest | FinishRequest | MoreTimeRequest | ChooseRequest
 export type DesktopMessage = (Request | ShownRequest | SeenRequest) & { id?: string }

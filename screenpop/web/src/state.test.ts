@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Agent, Request, ServerMessage, Work } from './messages'
+import type { Agent, Emergency, Request, ServerMessage, Work } from './messages'
 import { parseMessage } from './messages'
 import { EMPTY, MAX_NOTICES, pendingOf, reduce, type DeskState } from './state'
 
@@ -13,6 +13,7 @@ const AGENT: Agent = {
   desktop: 'there',
   interaction_id: '',
   deadline: 0,
+  latest: 0,
 }
 
 const WORK: Work = {
@@ -50,6 +51,7 @@ const SNAPSHOT: ServerMessage = {
   queues: [],
   reasons: [],
   dispositions: [],
+  emergencies: [],
 }
 
 function after(state: DeskState, ...messages: ServerMessage[]): DeskState {
@@ -165,6 +167,15 @@ describe('what was asked', () => {
     expect(done).toMatchObject({ pending: [], notices: [], work: null })
   })
 
+  test('more time is given when the wrap-up lasts as long as was asked, or moot when it is over', () => {
+    const request: Request = { type: 'more_time', interaction_id: 'i1', until: 90 }
+    const state = asked({ ...wrapUp, work: { ...WORK, stage: 'wrap_up', deadline: 60 } }, 'r1', request)
+    expect(pendingOf(state, 'more_time')).toEqual(request)
+    const work: Work = { ...WORK, stage: 'wrap_up', deadline: 90 }
+    expect(after(state, { type: 'work', seq: 7, now: 3_000, work }).pending).toEqual([])
+    expect(after(state, { type: 'work', seq: 7, now: 3_000, work: null }).pending).toEqual([])
+  })
+
   test('a wrap-up that ended before its note could be sent is told, with the note', () => {
     const away = asked(reduce(wrapUp, { kind: 'link', link: { word: 'offline' } }), 'r1', finish, false)
     const back = after(reduce(away, { kind: 'link', link: { word: 'connected' } }), { type: 'work', seq: 7, now: 3_000, work: null })
@@ -176,6 +187,15 @@ describe('what was asked', () => {
     const state = reduce(asked(wrapUp, 'r1', finish), { kind: 'link', link: { word: 'reconnecting', retryAt: 1, attempts: 1 } })
     expect(state.pending).toEqual([{ id: 'r1', request: finish, sent: false }])
   })
+})
+
+test('what is in force is what was told last', () => {
+  const order: Emergency = {
+    id: 1, kind: 'notice', target: '', texts: { en: 'Hi' }, keep_waiting: false, ends_at: 0, reason: '',
+  }
+  const told = after(START, { type: 'emergencies', seq: 6, now: 6, emergencies: [order] })
+  expect(told.emergencies).toEqual([order])
+  expect(after(told, { ...SNAPSHOT, seq: 9 }).emergencies).toEqual([])
 })
 
 test('notices are bounded and can be dismissed', () => {

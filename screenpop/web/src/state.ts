@@ -8,6 +8,7 @@
 import type {
   Agent,
   Choice,
+  Emergency,
   Me,
   OfferEnded,
   QueueTotals,
@@ -52,6 +53,7 @@ export interface DeskState {
   queues: QueueTotals[]
   reasons: Choice[]
   dispositions: Choice[]
+  emergencies: Emergency[]
   pending: Pending[]
   notices: Notice[]
   /** When the call in hand was answered, once known. */
@@ -86,6 +88,7 @@ export const EMPTY: DeskState = {
   queues: [],
   reasons: [],
   dispositions: [],
+  emergencies: [],
   pending: [],
   notices: [],
   answered: null,
@@ -131,6 +134,8 @@ function receive(state: DeskState, message: ServerMessage | UnknownMessage, at: 
       return { ...next, work: message.work }
     case 'queues':
       return { ...next, queues: message.queues }
+    case 'emergencies':
+      return { ...next, emergencies: message.emergencies }
     case 'error':
       return refused(next, message.reply_to ?? '', message.message, `error-${message.seq}`)
     case 'signed_out':
@@ -141,7 +146,7 @@ function receive(state: DeskState, message: ServerMessage | UnknownMessage, at: 
 }
 
 function fromSnapshot(state: DeskState, message: Snapshot, at: number): DeskState {
-  const { stream, seq, me, agent, work, queues, reasons, dispositions } = message
+  const { stream, seq, me, agent, work, queues, reasons, dispositions, emergencies } = message
   return {
     ...state,
     stream,
@@ -152,6 +157,7 @@ function fromSnapshot(state: DeskState, message: Snapshot, at: number): DeskStat
     queues,
     reasons,
     dispositions,
+    emergencies,
     clockOffset: message.now - at,
     signedOut: null,
   }
@@ -235,6 +241,8 @@ function isSettled({ agent, work }: DeskState, request: Request): boolean {
       return work?.offer_id !== request.offer_id || work.stage !== 'offered'
     case 'finish':
       return work?.interaction_id !== request.interaction_id
+    case 'more_time':
+      return work?.interaction_id !== request.interaction_id || work.deadline >= request.until
     case 'choose_customer':
       return work?.interaction_id !== request.interaction_id || work.customer?.id === request.customer_id
   }
@@ -253,6 +261,8 @@ export function requestText(request: Request): string {
       return 'declining the call'
     case 'finish':
       return 'finishing the wrap-up'
+    case 'more_time':
+      return 'asking for more time'
     case 'choose_customer':
       return 'choosing the caller’s record'
   }
