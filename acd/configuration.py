@@ -9,6 +9,8 @@ from acd.model import AgentProfile, Configuration, QueueRules
 
 LOWEST_LEVEL, HIGHEST_LEVEL = 1, 10
 HIGHEST_WEIGHT = 10
+#: So many phones ring at once for one caller, at most.
+MOST_AT_ONCE = 20
 
 
 def validate(configuration: Configuration) -> None:
@@ -45,6 +47,9 @@ def _validate_queue(rules: QueueRules) -> None:
     ):
         if value < 0:
             raise ConfigurationError(f"queue {rules.id!r}: {name}: expected 0 or more, got {value}")
+    if not 1 <= rules.ring_at_most <= MOST_AT_ONCE:
+        got = rules.ring_at_most
+        raise ConfigurationError(f"queue {rules.id!r}: ring_at_most: expected 1 to {MOST_AT_ONCE}, got {got}")
     for wanted in rules.requirements:
         for skill, level in ((wanted.skill, wanted.level), *wanted.any_of):
             _validate_level(f"queue {rules.id!r}", skill, level)

@@ -19,6 +19,15 @@ NO_TERMS = Terms((), (), ())
 MOST_PREFERRED = 20
 
 
+@dataclass(frozen=True, slots=True)
+class OpenOffer:
+    """A phone that rings for an interaction, and why this agent's."""
+
+    offer_id: str
+    agent_id: str
+    reason: Reason | None
+
+
 @dataclass(slots=True)
 class Interaction:
     """`queue` and `priority` belong to the present visit; `priority` is what the flow asked for, without the
@@ -26,7 +35,8 @@ class Interaction:
     `ring` and `raised`: how many rings of the queue were reached and steps of priority taken in this visit.
     `preferred`: agents who alone may until `preferred_until`, which is 0 when that is over. `terms`: who may now.
     `step_at`: when time changes any of this next, 0 for never. `offer_id` names the offer
-    or talk in progress, `agent_id` who holds it, `served_by` who talked last.
+    or talk in progress, `agent_id` who holds it, `served_by` who talked last. `beside`: the further offers that were
+    made together with that one and are open; their phones ring at the same time.
     """
 
     id: str
@@ -58,6 +68,7 @@ class Interaction:
     raised: int = 0
     preferred: tuple[str, ...] = ()
     preferred_until: int = 0
+    beside: tuple[OpenOffer, ...] = ()
     rank: RankKey = field(default=NO_RANK, metadata=DERIVED)
     terms: Terms = field(default=NO_TERMS, metadata=DERIVED)
     step_at: int = field(default=0, metadata=DERIVED)
@@ -81,6 +92,36 @@ class Interaction:
     def is_offerable(self) -> bool:
         """Waiting, in our hands, and no phone rings for them yet."""
         return self.stage is Stage.QUEUED and self.attached
+
+    @property
+    def open_offers(self) -> tuple[OpenOffer, ...]:
+        """All phones that ring for it, the one that `offer_id` names first."""
+        if self.stage is not Stage.OFFERED:
+            return ()
+        return (OpenOffer(self.offer_id, self.agent_id, self.reason), *self.beside)
+
+    def offered_to(self, offer_id: str) -> str:
+        """Whose phone rings by this offer; empty when it is not open."""
+        if self.stage is not Stage.OFFERED:
+            return ""
+        if self.offer_id == offer_id:
+            return self.agent_id
+        return next((each.agent_id for each in self.beside if each.offer_id == offer_id), "")
+
+    def put_down(self, offer_id: str) -> None:
+        """This offer is open no more; where it was the first, the next takes its place."""
+        if self.offer_id != offer_id:
+            self.beside = tuple(each for each in self.beside if each.offer_id != offer_id)
+        elif self.beside:
+            first, *rest = self.beside
+            self.offer_id, self.agent_id, self.reason, self.beside = (
+                first.offer_id,
+                first.agent_id,
+                first.reason,
+                tuple(rest),
+            )
+        else:
+            self.offer_id, self.reason = "", None
 
 
 _ABANDONED = {

@@ -5,7 +5,7 @@ place, the agent is freed, an index is built anew. Nobody waits for ever because
 
 - capacity: an agent holds at most one interaction;
 - assignment: what an agent holds as offered or connected is an open interaction that names this agent and offer;
-- holder: an interaction that is offered or talks is held by the agent it names;
+- holder: an interaction that is offered or talks is held by the agents it names;
 - waiting: the queue's line and its offerable part agree with the interaction's stage;
 - ready: the ready lists hold exactly the agents whose derived state is ready, of the queues that they serve now;
 - outcome: no open interaction has been closed before;
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from acd.floor import Floor, file_in
 from acd.interactions import Interaction
 from acd.model import AgentState, AssignmentState, Stage
-from acd.moves import forget, lose_holder, refile, refile_ready
 from acd.presence import Agent, agent_state, served_queues
 from acd.queues import Queue
+from acd.repairs import forget, lose_holder, lose_offers, refile, refile_ready
 from acd.strategies import standing
 
 if TYPE_CHECKING:
@@ -103,12 +103,11 @@ def _is_mutual(floor: Floor, agent: Agent, interaction_id: str) -> bool:
     if held is None or held.state is AssignmentState.WRAP_UP:
         return True
     interaction = floor.interactions.get(interaction_id)
-    return (
-        interaction is not None
-        and interaction.agent_id == agent.id
-        and interaction.offer_id == held.talk_id
-        and _STATE_OF.get(interaction.stage) is held.state
-    )
+    if interaction is None or _STATE_OF.get(interaction.stage) is not held.state:
+        return False
+    if interaction.offer_id == held.talk_id:
+        return interaction.agent_id == agent.id
+    return any(each.offer_id == held.talk_id and each.agent_id == agent.id for each in interaction.beside)
 
 
 def _is_filed(floor: Floor, agent: Agent) -> bool:
@@ -145,7 +144,7 @@ def _of_interaction(floor: Floor, interaction: Interaction) -> list[str]:
     found = []
     if interaction.id in floor.closed:
         found.append("outcome")
-    if interaction.stage in _STATE_OF and not _is_held(floor, interaction):
+    if interaction.stage in _STATE_OF and not _is_held_by_all(floor, interaction):
         found.append("holder")
     queue = floor.queues.get(interaction.queue)
     if interaction.is_waiting if queue is None else not _is_in_place(floor, queue, interaction):
@@ -158,10 +157,17 @@ def _is_in_place(floor: Floor, queue: Queue, interaction: Interaction) -> bool:
     return queue.holds(interaction) and all(each.offers(interaction) for each in reached)
 
 
-def _is_held(floor: Floor, interaction: Interaction) -> bool:
-    agent = floor.agents.get(interaction.agent_id)
+def _is_held_by_all(floor: Floor, interaction: Interaction) -> bool:
+    if not _is_held(floor, interaction, interaction.agent_id, interaction.offer_id):
+        return False
+    beside = interaction.beside
+    return not beside or all(_is_held(floor, interaction, each.agent_id, each.offer_id) for each in beside)
+
+
+def _is_held(floor: Floor, interaction: Interaction, agent_id: str, talk_id: str) -> bool:
+    agent = floor.agents.get(agent_id)
     held = agent.holding(interaction.id) if agent else None
-    return held is not None and held.talk_id == interaction.offer_id and held.state is _STATE_OF[interaction.stage]
+    return held is not None and held.talk_id == talk_id and held.state is _STATE_OF[interaction.stage]
 
 
 def _repair_interaction(floor: Floor, interaction: Interaction) -> int:
@@ -171,10 +177,19 @@ def _repair_interaction(floor: Floor, interaction: Interaction) -> int:
     if "outcome" in found:
         forget(floor, interaction)
     elif "holder" in found:
-        lose_holder(floor, interaction)
+        _repair_holder(floor, interaction)
     elif "waiting" in found:
         refile(floor, interaction)
     return len(found)
+
+
+def _repair_holder(floor: Floor, interaction: Interaction) -> None:
+    if interaction.stage is Stage.OFFERED:
+        held = _is_held
+        lost = [each for each in interaction.open_offers if not held(floor, interaction, each.agent_id, each.offer_id)]
+        lose_offers(floor, interaction, lost)
+    else:
+        lose_holder(floor, interaction)
 
 
 # --- indexes -------------------------------------------------------------------------------------------------

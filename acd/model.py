@@ -109,6 +109,9 @@ REASON_REJECTED = "rejected"
 REASON_PHONE_FAILED = "phone_failed"
 REASON_DESKTOP_LOST = "desktop_lost"
 
+#: Why an offer was withdrawn from those whose phones rang together with the one who answered.
+ANSWERED_BY_COLLEAGUE = "answered_by_colleague"
+
 
 class Strategy(StrEnum):
     """Which of the agents who may take an interaction gets it (`acd.strategies` has the keys)."""

@@ -5,6 +5,7 @@ What does not belong here: which event causes which move (`acd.reactions`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heappush
 
 from acd.assignments import Assignment
@@ -22,10 +23,9 @@ from acd.commands import (
 )
 from acd.explain import explain
 from acd.floor import CLOSED_REMEMBERED, Floor
-from acd.interactions import Interaction
-from acd.model import AssignmentState, OfferOutcome, Outcome, Stage, VisitOutcome
+from acd.interactions import Interaction, OpenOffer
+from acd.model import ANSWERED_BY_COLLEAGUE, AssignmentState, OfferOutcome, Outcome, Reason, Stage, VisitOutcome
 from acd.presence import Agent
-from acd.strategies import standing
 
 #: Offer outcomes after which a phone may still ring and must be stopped.
 _STILL_RINGING = (OfferOutcome.WITHDRAWN, OfferOutcome.EXPIRED, OfferOutcome.REJECTED)
@@ -95,7 +95,7 @@ def close_interaction(
     """End whatever is open (offer, visit, talk), say the one outcome, and forget the interaction."""
     short = outcome in _ABANDONED_WAITING and _is_short(floor, interaction)
     if interaction.stage is Stage.OFFERED:
-        close_offer(floor, interaction, OfferOutcome.WITHDRAWN, outcome.value)
+        close_offers(floor, interaction, outcome.value)
     elif interaction.stage is Stage.TALKING:
         end_talk(floor, interaction, gap)
     if interaction.visit_id:
@@ -127,20 +127,38 @@ def _is_short(floor: Floor, interaction: Interaction) -> bool:
 # --- offers and talks ----------------------------------------------------------------------------------
 
 
-def offer(floor: Floor, interaction: Interaction, agent: Agent) -> None:
-    """Reserve the agent and have the phone rung."""
-    queue = floor.queues[interaction.queue]
-    reason = explain(floor, interaction)
-    interaction.offers += 1
-    interaction.offer_id = f"{interaction.id}/{interaction.offers}"
+def offer(floor: Floor, interaction: Interaction, agents: Sequence[Agent]) -> None:
+    """Reserve these agents, the best first, and have their phones rung at the same time."""
+    reasons = explain(floor, interaction, len(agents))
+    first = interaction.offers + 1
+    interaction.offers += len(agents)
+    ids = [f"{interaction.id}/{number}" for number in range(first, interaction.offers + 1)]
     interaction.offered_at = floor.now
-    interaction.reason = reason
+    interaction.offer_id, interaction.reason = ids[0], reasons[0]
+    together: tuple[str, ...] = ()
+    if len(ids) > 1:
+        together = tuple(ids)
+        interaction.beside = tuple(
+            OpenOffer(offer_id, agent.id, reason)
+            for offer_id, agent, reason in zip(ids[1:], agents[1:], reasons[1:], strict=True)
+        )
+    for offer_id, agent, reason in zip(ids, agents, reasons, strict=True):
+        _reserve(floor, interaction, agent, offer_id, reason, together)
+    place(floor, interaction, Stage.OFFERED, interaction.queue, agents[0].id)
+    for agent in agents:
+        floor.refresh(agent)
+
+
+def _reserve(
+    floor: Floor, interaction: Interaction, agent: Agent, offer_id: str, reason: Reason, together: tuple[str, ...]
+) -> None:
+    queue = floor.queues[interaction.queue]
     agent.offered_at = floor.now
     expires_at = floor.now + queue.rules.ring_us
     agent.assignments.append(
         Assignment(
             interaction_id=interaction.id,
-            talk_id=interaction.offer_id,
+            talk_id=offer_id,
             queue=interaction.queue,
             medium=interaction.medium,
             state=AssignmentState.OFFERED,
@@ -153,36 +171,48 @@ def offer(floor: Floor, interaction: Interaction, agent: Agent) -> None:
     heappush(floor.due, (expires_at, "offer", agent.id, interaction.id))
     floor.out.append(
         OfferInteraction(
-            offer_id=interaction.offer_id,
+            offer_id=offer_id,
             interaction_id=interaction.id,
             agent_id=agent.id,
             queue=interaction.queue,
             offered_at=floor.now,
             expires_at=expires_at,
             reason=reason,
+            together=together,
         )
     )
-    place(floor, interaction, Stage.OFFERED, interaction.queue, agent.id)
-    floor.refresh(agent)
 
 
-def close_offer(floor: Floor, interaction: Interaction, outcome: OfferOutcome, detail: str = "") -> None:
-    """End the offer without a talk and free the agent; the interaction stays where it is until placed."""
-    agent = floor.agents[interaction.agent_id]
+def close_offer(
+    floor: Floor, interaction: Interaction, offer_id: str, outcome: OfferOutcome, detail: str = ""
+) -> Agent:
+    """End one offer without a talk and free the agent, who is returned; what rings beside it rings on. The interaction
+    stays where it is until placed."""
+    agent = floor.agents[interaction.offered_to(offer_id)]
     if outcome in _STILL_RINGING:
-        floor.out.append(WithdrawOffer(interaction.offer_id, interaction.id, agent.id, outcome))
-    _offer_closed(floor, interaction, outcome, detail)
-    interaction.offer_id, interaction.reason = "", None
-    _drop(floor, agent, interaction.id)
+        floor.out.append(WithdrawOffer(offer_id, interaction.id, agent.id, outcome))
+    offer_closed(floor, interaction, offer_id, outcome, detail)
+    interaction.put_down(offer_id)
+    drop(floor, agent, interaction.id)
+    return agent
 
 
-def _offer_closed(floor: Floor, interaction: Interaction, outcome: OfferOutcome, detail: str = "") -> None:
+def close_offers(floor: Floor, interaction: Interaction, detail: str) -> None:
+    """Withdraw all open offers. The interaction stays where it is until placed."""
+    for each in interaction.open_offers:
+        close_offer(floor, interaction, each.offer_id, OfferOutcome.WITHDRAWN, detail)
+
+
+def offer_closed(
+    floor: Floor, interaction: Interaction, offer_id: str, outcome: OfferOutcome, detail: str = ""
+) -> None:
+    """Say how this open offer ended."""
     floor.out.append(
         OfferClosed(
-            offer_id=interaction.offer_id,
+            offer_id=offer_id,
             visit_id=interaction.visit_id,
             interaction_id=interaction.id,
-            agent_id=interaction.agent_id,
+            agent_id=interaction.offered_to(offer_id),
             queue=interaction.queue,
             outcome=outcome,
             detail=detail,
@@ -192,23 +222,36 @@ def _offer_closed(floor: Floor, interaction: Interaction, outcome: OfferOutcome,
     )
 
 
-def _drop(floor: Floor, agent: Agent, interaction_id: str) -> None:
+def drop(floor: Floor, agent: Agent, interaction_id: str) -> None:
+    """The agent holds this interaction no more."""
     agent.assignments = [held for held in agent.assignments if held.interaction_id != interaction_id]
     floor.refresh(agent)
 
 
-def back_in_line(floor: Floor, interaction: Interaction, outcome: OfferOutcome, detail: str = "") -> Agent:
-    """End the offer; the caller stands where they stood. Returns the agent who had the offer."""
-    agent = floor.agents[interaction.agent_id]
-    close_offer(floor, interaction, outcome, detail)
-    place(floor, interaction, Stage.QUEUED, interaction.queue, "")
+def ring_on(floor: Floor, interaction: Interaction, offer_id: str, outcome: OfferOutcome, detail: str = "") -> Agent:
+    """End one offer. Where no other phone rings for the caller, they stand where they stood. Returns who had it."""
+    first = interaction.offer_id
+    agent = close_offer(floor, interaction, offer_id, outcome, detail)
+    if not interaction.offer_id:
+        place(floor, interaction, Stage.QUEUED, interaction.queue, "")
+    elif interaction.offer_id != first:
+        place(floor, interaction, Stage.OFFERED, interaction.queue, interaction.agent_id)
     return agent
 
 
-def accept(floor: Floor, interaction: Interaction) -> None:
-    """The offer became a talk."""
+def back_in_line(floor: Floor, interaction: Interaction, detail: str) -> None:
+    """Withdraw all open offers; the caller stands where they stood."""
+    close_offers(floor, interaction, detail)
+    place(floor, interaction, Stage.QUEUED, interaction.queue, "")
+
+
+def accept(floor: Floor, interaction: Interaction, offer_id: str) -> None:
+    """The offer became a talk; phones that rang together with this one stop, and their agents lose nothing."""
+    for each in interaction.open_offers if interaction.beside else ():
+        if each.offer_id != offer_id:
+            close_offer(floor, interaction, each.offer_id, OfferOutcome.WITHDRAWN, ANSWERED_BY_COLLEAGUE)
     agent = floor.agents[interaction.agent_id]
-    _offer_closed(floor, interaction, OfferOutcome.ACCEPTED)
+    offer_closed(floor, interaction, offer_id, OfferOutcome.ACCEPTED)
     for held in agent.assignments:
         if held.interaction_id == interaction.id:
             held.connect(floor.now)
@@ -253,7 +296,7 @@ def end_talk(floor: Floor, interaction: Interaction, gap: bool) -> None:
         if held.interaction_id == interaction.id and held.wrap_up_us:
             held.wrap_up(floor.now)
             wrap_up_until = held.deadline
-    _talk_closed(floor, interaction, wrap_up_until, gap)
+    talk_closed(floor, interaction, wrap_up_until, gap)
     _was_busy(floor, agent, interaction.talk_started_at)
     interaction.offer_id, interaction.reason = "", None
     if wrap_up_until:
@@ -261,7 +304,7 @@ def end_talk(floor: Floor, interaction: Interaction, gap: bool) -> None:
         floor.refresh(agent)
     else:
         agent.idle_since = floor.now
-        _drop(floor, agent, interaction.id)
+        drop(floor, agent, interaction.id)
 
 
 def _was_busy(floor: Floor, agent: Agent, since: int) -> None:
@@ -269,7 +312,8 @@ def _was_busy(floor: Floor, agent: Agent, since: int) -> None:
     agent.busy_us += floor.now - max(since, agent.signed_in_at)
 
 
-def _talk_closed(floor: Floor, interaction: Interaction, wrap_up_until: int, gap: bool) -> None:
+def talk_closed(floor: Floor, interaction: Interaction, wrap_up_until: int, gap: bool) -> None:
+    """Say that the talk is over."""
     floor.out.append(
         TalkClosed(
             talk_id=interaction.offer_id,
@@ -300,52 +344,4 @@ def end_wrap_up(floor: Floor, agent: Agent, held: Assignment, disposition: str, 
     )
     _was_busy(floor, agent, held.since)
     agent.idle_since = floor.now
-    _drop(floor, agent, held.interaction_id)
-
-
-# --- repairs (acd.invariants) --------------------------------------------------------------------------
-
-
-def refile_ready(floor: Floor, agent: Agent) -> None:
-    """Derive the agent's one word, their queues and their place in the ready lists from nothing."""
-    floor.requeue(agent)
-    for queue_id in agent.queues:
-        queue = floor.queues[queue_id]
-        queue.ready.discard(queue.kept(agent, standing(agent)))
-        if agent.standing is not None:
-            queue.ready.discard(queue.kept(agent, agent.standing))
-    agent.standing = None
-    floor.refresh(agent)
-
-
-def refile(floor: Floor, interaction: Interaction) -> None:
-    """Put a waiting interaction back into its place; out of a queue that is not there, back to its flow."""
-    if interaction.is_waiting and interaction.queue not in floor.queues:
-        close_visit(floor, interaction, VisitOutcome.WITHDRAWN)
-        place(floor, interaction, Stage.IN_FLOW, "", "")
-    else:
-        floor.file(interaction)
-
-
-def lose_holder(floor: Floor, interaction: Interaction) -> None:
-    """Nobody holds what is said to be offered or to talk: back to its place in line, or to its flow."""
-    if interaction.stage is Stage.OFFERED:
-        withdrawn = OfferOutcome.WITHDRAWN
-        floor.out.append(WithdrawOffer(interaction.offer_id, interaction.id, interaction.agent_id, withdrawn))
-        _offer_closed(floor, interaction, withdrawn, "repaired")
-        stage, queue = Stage.QUEUED, interaction.queue
-    else:
-        _talk_closed(floor, interaction, wrap_up_until=0, gap=True)
-        stage, queue = Stage.IN_FLOW, ""
-    interaction.offer_id, interaction.reason = "", None
-    place(floor, interaction, stage, queue, "")
-
-
-def forget(floor: Floor, interaction: Interaction) -> None:
-    """Its outcome was told before: take it off the floor without a word."""
-    agent = floor.agents.get(interaction.agent_id)
-    if agent is not None:
-        _drop(floor, agent, interaction.id)
-    interaction.stage = Stage.IN_FLOW
-    floor.file(interaction)
-    del floor.interactions[interaction.id]
+    drop(floor, agent, held.interaction_id)

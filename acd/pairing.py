@@ -10,7 +10,7 @@ from __future__ import annotations
 from acd.floor import Floor
 from acd.moves import offer
 from acd.ranking import RankKey
-from acd.selection import anybody, best_agent
+from acd.selection import anybody, best_agents
 
 #: Past so many freed agents and arrived interactions a walk of the whole line is cheaper.
 WALK_ALL_ABOVE = 16
@@ -69,6 +69,6 @@ def _best_for_any(floor: Floor, agent_ids: list[str]) -> RankKey | None:
 
 def _offer_to_best(floor: Floor, rank: RankKey) -> None:
     interaction = floor.interactions[rank[2]]
-    agent = best_agent(floor, interaction)
-    if agent is not None:
-        offer(floor, interaction, agent)
+    agents = best_agents(floor, interaction)
+    if agents:
+        offer(floor, interaction, agents)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from acd.commands import QueueChanged
 from acd.interactions import Interaction
 from acd.matching import Choices, Needs, Terms, missing_skill
-from acd.model import AgentState, QueueRules, Requirement
+from acd.model import AgentState, QueueRules, Requirement, Strategy
 from acd.presence import Agent
 from acd.ranking import AgentKey, Ranked, RankKey, Standing
 from acd.strategies import RULES
@@ -24,18 +24,19 @@ class Queue:
     it), by the agent whom they prefer (or ANYBODY) and by what they need (few different needs, so an agent's skills
     are compared once per need and not once per caller). `agents`: who serves it. `ready`: those who may be offered
     something, in the order that `rule` keeps, by level first where the queue is `levelled`: where an agent has another
-    level than 1 in it. `states`: how many are in which state. `reached_from`: queues whose
-    rings add this one, and itself. `terms`: by requirements and ring, as worked out before."""
+    level than 1 in it. `states`: how many are in which state. `reached_from`: queues whose rings add this one, and
+    itself. `at_once`: how many phones ring for one caller. `terms`: by requirements and ring, as worked out before."""
 
     __slots__ = (
-        "agents", "asked", "choosy", "levelled", "line", "offerable", "reached_from", "ready", "rule", "rules", "shown",
-        "states", "terms",
+        "agents", "asked", "at_once", "choosy", "levelled", "line", "offerable", "reached_from", "ready", "rule",
+        "rules", "shown", "states", "terms",
     )  # fmt: skip
 
     def __init__(self, rules: QueueRules) -> None:
         self.rules = rules
         self.rule = RULES[rules.strategy]
         self.levelled = False
+        self.at_once = rules.ring_at_most if rules.strategy is Strategy.RING_ALL else 1
         self.line: Ranked[RankKey] = Ranked()
         self.asked: Ranked[AgentKey] = Ranked()
         self.choosy: set[str] = set()

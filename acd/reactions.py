@@ -63,12 +63,13 @@ from acd.moves import (
     adopt,
     back_in_line,
     close_interaction,
-    close_offer,
+    close_offers,
     close_visit,
     end_talk,
     end_wrap_up,
     open_visit,
     place,
+    ring_on,
 )
 from acd.presence import Agent
 from acd.showing import show_vanished
@@ -105,9 +106,9 @@ def _offered(floor: Floor, event: OfferAccepted | OfferRejected | OfferFailed) -
     if interaction is None:
         _ignore(floor, event, "closed" if interaction_id in floor.closed else "unknown")
         return None
+    if interaction.offered_to(event.offer_id):
+        return interaction
     if interaction.offer_id == event.offer_id:
-        if interaction.stage is Stage.OFFERED:
-            return interaction
         _ignore(floor, event, "accepted_before")
         return None
     made = number.isdecimal() and 1 <= int(number) <= interaction.offers
@@ -214,7 +215,7 @@ def _detached(floor: Floor, event: InteractionDetached) -> None:
         return
     interaction.attached = False
     if interaction.stage is Stage.OFFERED:
-        back_in_line(floor, interaction, OfferOutcome.WITHDRAWN, "detached")
+        back_in_line(floor, interaction, "detached")
     floor.file(interaction)
 
 
@@ -267,7 +268,7 @@ def _queue_left(floor: Floor, event: QueueLeft) -> None:
 
 def _leave_queue(floor: Floor, interaction: Interaction, outcome: VisitOutcome) -> None:
     if interaction.stage is Stage.OFFERED:
-        close_offer(floor, interaction, OfferOutcome.WITHDRAWN, "queue_left")
+        close_offers(floor, interaction, "queue_left")
     close_visit(floor, interaction, outcome)
     place(floor, interaction, Stage.IN_FLOW, "", "")
 
@@ -296,24 +297,26 @@ def _flow_ended(floor: Floor, event: FlowEnded) -> None:
 def _accepted(floor: Floor, event: OfferAccepted) -> None:
     interaction = _offered(floor, event)
     if interaction is not None:
-        accept(floor, interaction)
+        accept(floor, interaction, event.offer_id)
 
 
 def _rejected(floor: Floor, event: OfferRejected) -> None:
     interaction = _offered(floor, event)
     if interaction is not None:
-        _give_back(floor, interaction, OfferOutcome.REJECTED, REASON_REJECTED, event.detail)
+        _give_back(floor, interaction, event.offer_id, OfferOutcome.REJECTED, REASON_REJECTED, event.detail)
 
 
 def _failed(floor: Floor, event: OfferFailed) -> None:
     interaction = _offered(floor, event)
     if interaction is not None:
-        _give_back(floor, interaction, OfferOutcome.FAILED, REASON_PHONE_FAILED, event.detail)
+        _give_back(floor, interaction, event.offer_id, OfferOutcome.FAILED, REASON_PHONE_FAILED, event.detail)
 
 
-def _give_back(floor: Floor, interaction: Interaction, outcome: OfferOutcome, reason: str, detail: str) -> None:
+def _give_back(
+    floor: Floor, interaction: Interaction, offer_id: str, outcome: OfferOutcome, reason: str, detail: str
+) -> None:
     """The caller keeps their place; the agent who did not take them becomes Not Ready."""
-    agent = back_in_line(floor, interaction, outcome, detail)
+    agent = ring_on(floor, interaction, offer_id, outcome, detail)
     if agent.presence is Presence.READY:
         floor.choose(agent, Presence.NOT_READY, reason)
 
@@ -325,11 +328,12 @@ def _connection_found(floor: Floor, event: ConnectionFound) -> None:
     agent = _agent(floor, event)
     if agent is None:
         return
+    rings = [each.offer_id for each in interaction.open_offers if each.agent_id == agent.id]
     if interaction.stage is Stage.TALKING:
         same = interaction.agent_id == agent.id
         _ignore(floor, event, "connected_before" if same else "talking_to_another")
-    elif interaction.stage is Stage.OFFERED and interaction.agent_id == agent.id:
-        accept(floor, interaction)
+    elif rings:
+        accept(floor, interaction, rings[0])
     elif any(held.state is AssignmentState.CONNECTED for held in agent.assignments):
         _ignore(floor, event, "agent_busy")
     else:
@@ -339,7 +343,7 @@ def _connection_found(floor: Floor, event: ConnectionFound) -> None:
 def _adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
     """Bridges are the truth: what else the agent holds gives way, and another agent's phone stops."""
     if interaction.stage is Stage.OFFERED:
-        back_in_line(floor, interaction, OfferOutcome.WITHDRAWN, "adopted")
+        back_in_line(floor, interaction, "adopted")
     _withdraw_from(floor, agent, "adopted")
     for held in list(agent.assignments):
         end_wrap_up(floor, agent, held, "", "", timed_out=False)
@@ -404,7 +408,7 @@ def _withdraw_from(floor: Floor, agent: Agent, detail: str) -> None:
     for held in list(agent.assignments):
         interaction = _offered_to(floor, agent, held)
         if interaction is not None:
-            back_in_line(floor, interaction, OfferOutcome.WITHDRAWN, detail)
+            ring_on(floor, interaction, held.talk_id, OfferOutcome.WITHDRAWN, detail)
 
 
 def _offered_to(floor: Floor, agent: Agent, held: Assignment) -> Interaction | None:
@@ -415,7 +419,7 @@ def _offered_to(floor: Floor, agent: Agent, held: Assignment) -> Interaction | N
     if held.state is not AssignmentState.OFFERED:
         return None
     interaction = floor.interactions.get(held.interaction_id)
-    if interaction is None or interaction.offer_id != held.talk_id:
+    if interaction is None or interaction.offered_to(held.talk_id) != agent.id:
         floor.refresh(agent)
         return None
     return interaction
@@ -490,9 +494,10 @@ def _expire(floor: Floor, kind: str, agent: Agent, interaction_id: str) -> None:
         floor.choose(agent, Presence.NOT_READY, REASON_DESKTOP_LOST)
         _withdraw_from(floor, agent, REASON_DESKTOP_LOST)
     elif kind == "offer":
-        interaction = _offered_to(floor, agent, agent.held(interaction_id))
+        held = agent.held(interaction_id)
+        interaction = _offered_to(floor, agent, held)
         if interaction is not None:
-            _give_back(floor, interaction, OfferOutcome.EXPIRED, REASON_NO_ANSWER, "")
+            _give_back(floor, interaction, held.talk_id, OfferOutcome.EXPIRED, REASON_NO_ANSWER, "")
     else:
         end_wrap_up(floor, agent, agent.held(interaction_id), "", "", timed_out=True)
 

@@ -6,6 +6,8 @@ What does not belong here: which interaction is looked at next (`acd.pairing`), 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import nsmallest
+from itertools import islice
 
 from acd.floor import Floor
 from acd.interactions import Interaction
@@ -32,11 +34,14 @@ def is_kept(floor: Floor, interaction: Interaction) -> bool:
     return len(interaction.terms.queues) == 1 and rule_for(floor, interaction).computed is None
 
 
-def best_agent(floor: Floor, interaction: Interaction) -> Agent | None:
-    """The agent whom this interaction would be offered now, or None."""
-    keys = ranked(floor, interaction)
-    best = next(keys, None) if is_kept(floor, interaction) else min(keys, default=None)
-    return floor.agents[str(best[-1])] if best is not None else None
+def best_agents(floor: Floor, interaction: Interaction) -> list[Agent]:
+    """The agents whom this interaction would be offered now, best first: one, or as many of one level as its queue
+    rings at once."""
+    keys, at_once = ranked(floor, interaction), floor.queues[interaction.queue].at_once
+    best = list(islice(keys, at_once) if is_kept(floor, interaction) else nsmallest(at_once, keys))
+    if len(best) > 1 and rule_for(floor, interaction).levelled:
+        best = [key for key in best if key[0] == best[0][0]]
+    return [floor.agents[str(key[-1])] for key in best]
 
 
 def anybody(floor: Floor, interaction: Interaction) -> bool:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from acd.codec import Plain, decode, encode
 from acd.configuration import validate
@@ -14,7 +14,7 @@ from acd.engine import Engine
 from acd.errors import ConfigurationError, SnapshotError
 from acd.events import Attributes
 from acd.floor import Floor
-from acd.interactions import Interaction
+from acd.interactions import Interaction, OpenOffer
 from acd.model import (
     AgentState,
     Configuration,
@@ -109,8 +109,9 @@ def _verify(floor: Floor, stored: _Snapshot) -> None:
         where = f"snapshot.interactions[{at}]"
         if interaction.is_waiting and interaction.queue not in queues:
             raise SnapshotError(f"{where}.queue: expected a known queue, got {interaction.queue!r}")
-        if interaction.agent_id and interaction.agent_id not in floor.agents:
-            raise SnapshotError(f"{where}.agent_id: expected a known agent, got {interaction.agent_id!r}")
+        for agent_id in (interaction.agent_id, *(each.agent_id for each in interaction.beside)):
+            if agent_id and agent_id not in floor.agents:
+                raise SnapshotError(f"{where}.agent_id: expected a known agent, got {agent_id!r}")
 
 
 # --- views ---------------------------------------------------------------------------------------------------
@@ -157,7 +158,8 @@ class InteractionView:
     """An open interaction now. `priority` is the effective one; it, `position` (from 1), `first_asked_at` and
     `entered_at` are 0 where they do not apply. `visit_id`: the visit that is open. `offer_id`: the offer or talk
     in progress, with `offered_at` and, in a talk, `talk_started_at`. `served_by`: who talked last.
-    `reason`: why `agent_id` has them; None before an offer and for adopted talks. `ring`: how many rings of the queue
+    `reason`: why `agent_id` has them; None before an offer and for adopted talks. `beside`: further offers whose phones
+    ring at the same time. `ring`: how many rings of the queue
     are reached. `preferred`: agents who alone may until `preferred_until`; empty and 0 once that is over."""
 
     id: str
@@ -186,6 +188,23 @@ class InteractionView:
     preferred_until: int = 0
     left_by: str = ""
     expected_wait_us: int = 0
+    beside: tuple[OpenOffer, ...] = ()
+
+    @property
+    def open_offers(self) -> tuple[OpenOffer, ...]:
+        """All phones that ring for it now."""
+        if self.stage is not Stage.OFFERED:
+            return ()
+        return (OpenOffer(self.offer_id, self.agent_id, self.reason), *self.beside)
+
+    def held_by(self, agent_id: str) -> InteractionView | None:
+        """The same with the offer or talk of this agent; None where they hold neither."""
+        if self.agent_id == agent_id:
+            return self
+        for each in self.beside:
+            if each.agent_id == agent_id:
+                return replace(self, agent_id=agent_id, offer_id=each.offer_id, reason=each.reason)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,4 +308,5 @@ def _interaction_view(floor: Floor, interaction: Interaction) -> InteractionView
         ring=interaction.ring if waiting else 0,
         preferred=interaction.preferred if waiting and interaction.preferred_until else (),
         preferred_until=interaction.preferred_until if waiting else 0,
+        beside=interaction.beside,
     )

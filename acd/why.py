@@ -175,6 +175,16 @@ class RankedLower:
 
 
 @dataclass(frozen=True, slots=True)
+class RungTogether:
+    """Was offered them at the same time, by this offer: both phones rang."""
+
+    offer_id: str
+
+    def tell(self, teller: Teller) -> str:
+        return f"rung together with the chosen one (offer {self.offer_id})"
+
+
+@dataclass(frozen=True, slots=True)
 class ChoiceMissing:
     """Has none of these skills at the level beside it."""
 
@@ -204,6 +214,7 @@ Obstacle = (
     | DesktopMissing
     | SkillMissing
     | RankedLower
+    | RungTogether
 )
 
 
@@ -219,8 +230,8 @@ class Candidate:
 
     @property
     def could(self) -> bool:
-        """Nothing but rank stood in their way."""
-        return all(isinstance(each, RankedLower) for each in self.obstacles)
+        """Nothing but rank stood in their way, or nothing at all: their phone rang too."""
+        return all(isinstance(each, RankedLower | RungTogether) for each in self.obstacles)
 
 
 # --- the line --------------------------------------------------------------------------------------------
@@ -244,7 +255,8 @@ class Before:
 class Waiting:
     """Where an interaction stands. `position`: in its queue, from 1. `before`: who is served before it, in order,
     in its queue and in queues that share an agent with it. `paused`: why nobody is offered anything, or None.
-    `offer_id`, `agent_id`: the phone that rings for it, or empty."""
+    `offer_id`, `agent_id`: the phone that rings for it, or empty; `beside`: (offer, agent) of those that ring
+    with it."""
 
     position: int
     priority: int
@@ -255,6 +267,7 @@ class Waiting:
     offer_id: str
     agent_id: str
     before: tuple[Before, ...]
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,14 +302,16 @@ def explain_offer(engine_before: Engine, event: Event, now: int, offer_id: str) 
         )
     at = ids.index(offer_id)
     offer, floor = made[at], engine.floor
-    # Offers of the same event that came before had reserved their agents by then; this one and later ones had not.
+    # Offers of the same event that came before had reserved their agents by then; those made together with this one
+    # and later ones had not.
+    first = ids.index(offer.together[0]) if offer.together else at
     interaction = floor.interactions[offer.interaction_id]
     return Why(
         interaction_id=offer.interaction_id,
         queue=offer.queue,
         at=now,
         needs=interaction.needs,
-        agents=_candidates(floor, interaction, made[at:], offered_before),
+        agents=_candidates(floor, interaction, offer, made[first:], offered_before),
         offer_id=offer_id,
         agent_id=offer.agent_id,
         rule=offer.reason.rule,
@@ -316,7 +331,7 @@ def explain_waiting(engine: Engine, interaction_id: str) -> Why:
         queue=interaction.queue,
         at=floor.now,
         needs=interaction.needs,
-        agents=_candidates(floor, interaction, (), {}),
+        agents=_candidates(floor, interaction, None, (), {}),
         waiting=_waiting(floor, interaction),
     )
 
@@ -325,14 +340,18 @@ def explain_waiting(engine: Engine, interaction_id: str) -> Why:
 
 
 def _candidates(
-    floor: Floor, interaction: Interaction, not_yet: Sequence[OfferInteraction], offered_before: Mapping[str, int]
+    floor: Floor,
+    interaction: Interaction,
+    offer: OfferInteraction | None,
+    not_yet: Sequence[OfferInteraction],
+    offered_before: Mapping[str, int],
 ) -> tuple[Candidate, ...]:
-    """`not_yet`: the offer in question and later ones of the same event; `offered_before`: when agents had been
-    offered something last before that event. The chosen agent comes first, then those who could have taken the
-    interaction, best first, then the others of the queue."""
+    """`offer`: the one in question; `not_yet`: it, those made together with it, and later ones of the same event;
+    `offered_before`: when agents had been offered something last before that event. The chosen agent comes first,
+    then those who could have taken the interaction, best first, then the others of the queue."""
     offers = {each.offer_id for each in not_yet}
-    chosen = not_yet[0].agent_id if not_yet else ""
-    best = not_yet[0].reason.key if not_yet else ()
+    chosen = offer.agent_id if offer else ""
+    rung = {each.agent_id: each.offer_id for each in not_yet if offer and each.offer_id in offer.together}
     rule, seed = rule_for(floor, interaction), floor.configuration.seed
     found = []
     for agent in floor.agents.values():
@@ -346,8 +365,9 @@ def _candidates(
                 then = replace(agent, offered_at=offered_before.get(agent.id, agent.offered_at))
                 place = rule.key(then, interaction, floor.now, seed)
                 key = rule.labelled(place)
-                if chosen and agent.id != chosen:
-                    obstacles = (_ranked_lower(key, best),)
+                if offer and agent.id != chosen:
+                    other = rung.get(agent.id)
+                    obstacles = (RungTogether(other) if other else _ranked_lower(key, offer.reason.key),)
             candidate = Candidate(agent.id, agent.profile.name, agent.id == chosen, key, obstacles)
             found.append(((agent.id != chosen, not key, place, not serves), candidate))
     return tuple(candidate for _, candidate in sorted(found, key=lambda each: each[0]))
@@ -405,6 +425,7 @@ def _waiting(floor: Floor, interaction: Interaction) -> Waiting:
         offer_id=interaction.offer_id,
         agent_id=interaction.agent_id,
         before=_before(floor, interaction),
+        beside=tuple((each.offer_id, each.agent_id) for each in interaction.beside),
     )
 
 
@@ -460,6 +481,7 @@ def _tell_waiting(why: Why, waiting: Waiting, teller: Teller) -> list[str]:
     ]
     if waiting.offer_id:
         lines.append(f"A phone rings for them: offer {waiting.offer_id} to {teller.person(waiting.agent_id)}.")
+    lines += [f"Rings with it: offer {offer_id} to {teller.person(agent_id)}." for offer_id, agent_id in waiting.beside]
     if waiting.paused is not None:
         lines.append(f"Routing is paused, nobody is offered anything: {waiting.paused}.")
     if not waiting.attached:

@@ -59,6 +59,7 @@ def _queue_rules(queue: Queue) -> QueueRules:
             *(_choice(tuple(choice.items())) for choice in queue.any_skill),
         ),
         strategy=Strategy(queue.strategy),
+        ring_at_most=queue.ring_at_most,
         relax=tuple(Ring(_us(ring.after_s), tuple(ring.skills.items()), ring.queues) for ring in queue.relax),
         wrap_up_most_us=_us(queue.wrap_up_most_s),
         raise_priority=tuple(PriorityStep(_us(step.after_s), step.by) for step in queue.raise_priority),

@@ -76,6 +76,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._last_turn = clock.now()
         self._offers: dict[str, OfferInteraction] = {}
+        self._offers_of: dict[str, dict[str, OfferInteraction]] = {}
         self._watchers: list[Callable[[Sequence[Command], int], None]] = []
         self.on_order: Callable[[Order], None] = lambda order: log.error("dispatcher.order_unheard", order=repr(order))
         self.on_stall: Callable[[], None] = lambda: None
@@ -101,10 +102,12 @@ class Dispatcher:
             return None
 
     def open_offer(self, interaction_id: str, agent_id: str) -> OfferInteraction | None:
-        for offer in self._offers.values():
-            if offer.interaction_id == interaction_id and offer.agent_id == agent_id:
-                return offer
-        return None
+        """The offer by which this agent's phone rings for this interaction, or None."""
+        return self._offers_of.get(interaction_id, {}).get(agent_id)
+
+    def open_offers_of(self, interaction_id: str) -> tuple[OfferInteraction, ...]:
+        """All phones that ring for this interaction."""
+        return tuple(self._offers_of.get(interaction_id, {}).values())
 
     def is_open(self, offer_id: str) -> bool:
         return offer_id in self._offers
@@ -122,7 +125,20 @@ class Dispatcher:
 
     def restore_offers(self, offers: Sequence[OfferInteraction]) -> None:
         """Offers that were open when the journal ended."""
-        self._offers.update({offer.offer_id: offer for offer in offers})
+        for offer in offers:
+            self._open(offer)
+
+    def _open(self, offer: OfferInteraction) -> None:
+        self._offers[offer.offer_id] = offer
+        self._offers_of.setdefault(offer.interaction_id, {})[offer.agent_id] = offer
+
+    def _close(self, fact: OfferClosed) -> None:
+        self._offers.pop(fact.offer_id, None)
+        beside = self._offers_of.get(fact.interaction_id, {})
+        if fact.agent_id in beside and beside[fact.agent_id].offer_id == fact.offer_id:
+            del beside[fact.agent_id]
+            if not beside:
+                del self._offers_of[fact.interaction_id]
 
     # --- events in -------------------------------------------------------------------------------------
 
@@ -181,10 +197,10 @@ class Dispatcher:
     def _hand_out(self, position: int, now: int, commands: Sequence[Command]) -> None:
         for command in commands:
             if isinstance(command, OfferInteraction):
-                self._offers[command.offer_id] = command
+                self._open(command)
                 self.tally.offers += 1
             elif isinstance(command, OfferClosed):
-                self._offers.pop(command.offer_id, None)
+                self._close(command)
         facts = facts_of(commands)
         if facts:
             self._records.keep(position, facts)

@@ -232,6 +232,8 @@ class Exchange:
             # Withdrawn between our Dial and its ringing.
             self.tell_all(self.calls.disown_leg(change.interaction_id, change.agent_id))
             self.offers.hang_up(change.node, change.channel)
+        else:
+            self.offers.watch_legs(change.interaction_id)
 
     def _begin_talk(self, change: TalkBegan) -> None:
         offer = self._dispatcher.open_offer(change.interaction_id, change.agent_id)
@@ -244,10 +246,13 @@ class Exchange:
 
     def _end_leg(self, change: LegGone) -> None:
         """A phone that said busy or declined rejects. Any other end decides nothing: when the caller hangs up the
-        leg goes first, and an unreachable phone shows when the Dial is over (see the session)."""
+        leg goes first, and an unreachable phone shows when the Dial is over (see the session), or while others ring
+        on."""
         offer = self._dispatcher.open_offer(change.interaction_id, change.agent_id)
         if offer is not None and not change.was_connected and change.cause in DECLINED_CAUSES:
             self._dispatcher.submit(OfferRejected(offer.offer_id, f"phone: cause {change.cause}"))
+        elif offer is not None:
+            self.offers.watch_legs(change.interaction_id)
 
     def _tell_phone(self, agent_id: str) -> None:
         if agent_id not in self._fixed and not self._is_reachable.get(agent_id, False):

@@ -6,7 +6,7 @@ What is heard and pressed is the handset's (`cti.handset`), waiting for an agent
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -110,9 +110,9 @@ class IvrSession:
         """End a running prompt at once."""
         self._handset.cut_prompt()
 
-    def ring(self, offer: OfferInteraction) -> None:
+    def ring(self, offers: Sequence[OfferInteraction]) -> None:
         """The pop is shown: ring this agent's phone."""
-        self._queue_wait.ring(offer)
+        self._queue_wait.ring(offers)
 
     def withdraw(self, offer_id: str) -> None:
         """Do not ring any more, if it has not begun."""

@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from acd.commands import Command, OfferClosed, OfferInteraction
 from acd.engine import Engine
 from acd.events import ConfigurationChanged, Event, RoutingPaused
-from acd.model import Reason, Stage
-from acd.snapshot import Board, InteractionView, agent_view, board, restore
+from acd.model import Reason
+from acd.snapshot import Board, agent_view, board, restore
 from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
 from cti.clock import Clock
@@ -388,17 +388,18 @@ def open_offers(engine: Engine) -> list[OfferInteraction]:
     """The offers that are open in a restored engine."""
     return [
         OfferInteraction(
-            view.offer_id, view.id, view.agent_id, view.queue, view.offered_at, deadline_of(engine, view),
-            view.reason or Reason("restored", ()),
+            each.offer_id, view.id, each.agent_id, view.queue, view.offered_at,
+            deadline_of(engine, each.agent_id, view.offered_at), each.reason or Reason("restored", ()),
+            tuple(other.offer_id for other in view.open_offers) if view.beside else (),
         )
         for view in board(engine).interactions
-        if view.stage is Stage.OFFERED
+        for each in view.open_offers
     ]  # fmt: skip
 
 
-def deadline_of(engine: Engine, view: InteractionView) -> int:
-    agent = agent_view(engine, view.agent_id)
-    return agent.deadline if agent is not None else view.offered_at
+def deadline_of(engine: Engine, agent_id: str, offered_at: int) -> int:
+    agent = agent_view(engine, agent_id)
+    return agent.deadline if agent is not None else offered_at
 
 
 def follow_offers(offers: dict[str, OfferInteraction], commands: Sequence[Command]) -> None:

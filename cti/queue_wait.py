@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -23,7 +23,16 @@ from acd.commands import (
     VisitClosed,
     VisitOpened,
 )
-from acd.events import Attributes, InteractionQueued, OfferAccepted, OfferFailed, QueueLeft, TalkEnded
+from acd.events import (
+    Attributes,
+    InteractionAttached,
+    InteractionDetached,
+    InteractionQueued,
+    OfferAccepted,
+    OfferFailed,
+    QueueLeft,
+    TalkEnded,
+)
 from acd.model import OverflowCause, Requirement, Stage, VisitOutcome
 from acd.snapshot import InteractionView
 from cti.fastagi import AgiConversation
@@ -62,7 +71,7 @@ class QueueWait:
         self._agi = conversation
         self._node = node
         self._wake = asyncio.Event()
-        self._rings: deque[OfferInteraction] = deque()
+        self._rings: deque[Sequence[OfferInteraction]] = deque()
         self._has_joined = True
 
     @property
@@ -70,15 +79,16 @@ class QueueWait:
         """Whether an agent's phone is to ring."""
         return bool(self._rings)
 
-    def ring(self, offer: OfferInteraction) -> None:
-        """The pop is shown: ring this agent's phone."""
-        self._rings.append(offer)
+    def ring(self, offers: Sequence[OfferInteraction]) -> None:
+        """The pops are shown: ring these agents' phones at the same time."""
+        self._rings.append(offers)
         self._handset.cut_prompt()  # once more: what was cut when the pop went out may not have begun to play then
         self._tell_news()
 
     def withdraw(self, offer_id: str) -> None:
         """Do not ring any more, if it has not begun."""
-        self._rings = deque(offer for offer in self._rings if offer.offer_id != offer_id)
+        kept = (tuple(offer for offer in offers if offer.offer_id != offer_id) for offers in self._rings)
+        self._rings = deque(offers for offers in kept if offers)
         self._tell_news()
 
     def notice(self, fact: Fact) -> None:
@@ -229,39 +239,52 @@ class QueueWait:
         exit_ = EXITS.get(_left_by(view)) if view is not None else None
         return view is not None and exit_ is not None and (view.queue == queue or exit_ == "served")
 
-    async def _ring(self, offer: OfferInteraction) -> None:
-        if not self._ports.dispatcher.is_open(offer.offer_id):
+    async def _ring(self, wanted: Sequence[OfferInteraction]) -> None:
+        """One Dial for all of them."""
+        offers = self._still_open(wanted)
+        if not offers:
             return
-        dial = self._ports.dial_string(offer.agent_id, self._node.name)
-        seconds = max(1, (offer.expires_at - offer.offered_at) // 1_000_000 + 10)
-        await self._agi.gosub("callyard-dial", "s", "1", dial, str(seconds), offer.offer_id, offer.agent_id)
+        dial = "&".join(self._ports.dial_string(offer.agent_id, self._node.name) for offer in offers)
+        seconds = max(1, (offers[0].expires_at - offers[0].offered_at) // 1_000_000 + 10)
+        numbers = "&".join(offer.offer_id.rpartition("/")[2] for offer in offers)
+        agents = "&".join(offer.agent_id for offer in offers)
+        made = f"{offers[0].interaction_id}/{numbers}"
+        await self._agi.gosub("callyard-dial", "s", "1", dial, str(seconds), made, agents)
         self._handset.take_back()
-        await self._settle(offer)
+        await self._settle(offers)
         await self._agi.set_variable("CALLYARD_SERVED", "")
 
-    async def _settle(self, offer: OfferInteraction) -> None:
+    def _still_open(self, offers: Sequence[OfferInteraction]) -> list[OfferInteraction]:
+        return [offer for offer in offers if self._ports.dispatcher.is_open(offer.offer_id)]
+
+    async def _settle(self, offers: Sequence[OfferInteraction]) -> None:
         """The Dial is over: wait until AMI has told how, since its return decides nothing."""
         loop = asyncio.get_running_loop()
         until = loop.time() + LEG_LAG_S
         while loop.time() < until:
-            if not self._ports.dispatcher.is_open(offer.offer_id) and self._stage() is not Stage.TALKING:
+            if not self._still_open(offers) and self._stage() is not Stage.TALKING:
                 return
             self._wake.clear()
             await self._handset.wait(self._wake, until - loop.time(), renews=False)
-        if self._ports.dispatcher.is_open(offer.offer_id):
-            result = (await self._agi.get_variable("CALLYARD_RESULT") or "").partition("|")[2]
-            self._give_up(offer, result)
+        if self._still_open(offers):
+            answered, _, result = (await self._agi.get_variable("CALLYARD_RESULT") or "").partition("|")
+            self._give_up(offers, answered, result)
 
-    def _give_up(self, offer: OfferInteraction, result: str) -> None:
+    def _give_up(self, offers: Sequence[OfferInteraction], answered: str, result: str) -> None:
         """AMI has told nothing of this Dial. One that says ANSWER was a talk whose events are lost in a gap."""
         log.info("session.offer_untold", interaction_id=self.interaction_id, result=result)
-        if not self._ports.dispatcher.is_open(offer.offer_id):
-            return
-        if result.startswith("ANSWER|"):
-            self._ports.dispatcher.submit(OfferAccepted(offer.offer_id))
-            self._ports.dispatcher.submit(TalkEnded(offer.interaction_id, offer.agent_id, gap=True))
+        for offer in self._still_open(offers):
+            if result.startswith("ANSWER|") and offer.offer_id == answered:
+                self._ports.dispatcher.submit(OfferAccepted(offer.offer_id))
+                self._ports.dispatcher.submit(TalkEnded(offer.interaction_id, offer.agent_id, gap=True))
+        left = self._still_open(offers)
+        if left and result.startswith("ANSWER|"):
+            # Whoever answered had just been let go; these phones stopped for it, which is nobody's fault.
+            self._ports.dispatcher.submit(InteractionDetached(self.interaction_id))
+            self._ports.dispatcher.submit(InteractionAttached(self.interaction_id))
         else:
-            self._ports.dispatcher.submit(OfferFailed(offer.offer_id, result))
+            for offer in left:
+                self._ports.dispatcher.submit(OfferFailed(offer.offer_id, result))
 
 
 def _left_by(view: InteractionView) -> str:

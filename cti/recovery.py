@@ -23,6 +23,7 @@ from acd.events import (
     TalkEnded,
 )
 from acd.model import Desktop, Presence, Stage
+from acd.snapshot import InteractionView
 from cti.dispatcher import Dispatcher
 from cti.errors import CtiError
 from cti.exchange import Exchange
@@ -123,7 +124,7 @@ class Recovery:
                 continue
             if view.stage is Stage.TALKING and not calls.is_talking(view.id, view.agent_id):
                 self._dispatcher.submit(TalkEnded(view.id, view.agent_id, gap=True))
-            elif self._exchange.session(view.id) is None and not self._is_ringing(view.id, view.agent_id):
+            elif self._exchange.session(view.id) is None and not self._is_ringing(view):
                 self._dispatcher.submit(InteractionDetached(view.id))
         for interaction_id, agent_id in calls.talks():
             self._exchange.adopt_talk(interaction_id, agent_id)
@@ -135,9 +136,10 @@ class Recovery:
             if not self._exchange.calls.is_alive(view.id):
                 self._dispatcher.submit(CallerLeft(view.id, gap=True))
 
-    def _is_ringing(self, interaction_id: str, agent_id: str) -> bool:
-        """The phone that rings for this offer goes on ringing without our AGI."""
-        return agent_id != "" and self._exchange.calls.leg_channel(interaction_id, agent_id) is not None
+    def _is_ringing(self, view: InteractionView) -> bool:
+        """A phone that rings for an offer goes on ringing without our AGI."""
+        agents = (view.agent_id, *(each.agent_id for each in view.beside))
+        return any(agent_id and self._exchange.calls.leg_channel(view.id, agent_id) for agent_id in agents)
 
     async def _settle(self) -> None:
         loop = asyncio.get_running_loop()
@@ -164,7 +166,7 @@ class Recovery:
             view.stage is Stage.TALKING
             or view.id not in alive
             or (view.attached and self._exchange.session(view.id) is not None)  # one that has only begun is not enough
-            or self._is_ringing(view.id, view.agent_id)
+            or self._is_ringing(view)
             for view in board.interactions
         )
         desktops_back = all(

@@ -19,10 +19,17 @@ from typing import Any
 import orjson
 
 from acd.codec import encode_command
-from acd.commands import Command, InteractionClosed, InteractionOpened, OfferInteraction, StageChanged
+from acd.commands import (
+    Command,
+    InteractionClosed,
+    InteractionOpened,
+    OfferClosed,
+    OfferInteraction,
+    StageChanged,
+)
 from acd.engine import Engine
 from acd.errors import AcdError
-from acd.model import Stage
+from acd.model import OfferOutcome, Stage
 from acd.snapshot import dump, interaction_view, restore
 from acd.why import Why, explain_offer, explain_waiting
 from cti.errors import CtiError
@@ -258,8 +265,9 @@ class _Search:
         over = False
         for command in commands:
             if isinstance(command, OfferInteraction):
-                if command.interaction_id == self.interaction_id and self.offer_id in ("", command.offer_id):
-                    self.offered, self.offered_at = command.offer_id, self.position
+                self._see_offer(command)
+            elif isinstance(command, OfferClosed):
+                self._see_answer(command)
             elif isinstance(command, StageChanged):
                 if command.interaction_id == self.interaction_id:
                     self.stage = command.stage
@@ -270,6 +278,18 @@ class _Search:
         if waited and not self.offer_id and self.stage in (Stage.IN_FLOW, Stage.TALKING):
             self.left_at = self.position
         return over or bool(self.offer_id and self.offered)
+
+    def _see_offer(self, command: OfferInteraction) -> None:
+        """Of several made together the first stands for all, until one of them is answered."""
+        if command.interaction_id == self.interaction_id:
+            is_first = self.offered_at != self.position
+            if command.offer_id == self.offer_id or (not self.offer_id and is_first):
+                self.offered, self.offered_at = command.offer_id, self.position
+
+    def _see_answer(self, command: OfferClosed) -> None:
+        mine = command.interaction_id == self.interaction_id and self.offered and not self.offer_id
+        if mine and command.outcome is OfferOutcome.ACCEPTED:
+            self.offered = command.offer_id
 
     def answer(self, pause: Pause, damage: tuple[str, ...]) -> Answer | None:
         path = self.opening.path

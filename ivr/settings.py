@@ -45,6 +45,7 @@ Strategy = Literal[
     "random",
     "weighted_random",
     "best_skill_first",
+    "ring_all",
 ]
 #: Places in the line that are told one by one; each is a prompt of its own.
 MOST_PLACES = 50
@@ -294,6 +295,12 @@ class TellRules(Part):
     texts: TellTexts = TellTexts()
 
 
+def _phones(count: int) -> int:
+    if not 1 <= count <= 20:
+        raise wrong(f"{count}: expected 1 to 20 phones that ring at once")
+    return count
+
+
 class Queue(Part):
     """`queues.yaml`: a waiting line and its rules. Higher priority is served first."""
 
@@ -305,6 +312,7 @@ class Queue(Part):
     short_abandon_s: Seconds = Field(5.0, alias="short_abandon")
     priority: int = 0
     strategy: Strategy = "longest_idle"
+    ring_at_most: Annotated[int, AfterValidator(_phones)] = 5
     skills: Mapping[Name, SkillLevel] = Field(default_factory=dict)
     any_skill: tuple[SkillChoice, ...] = ()
     relax: Annotated[tuple[RingRule, ...], AfterValidator(_steps_rise)] = ()
@@ -314,6 +322,14 @@ class Queue(Part):
     announce_every_s: Seconds = Field(30.0, alias="announce_every")
     max_wait_s: Seconds = Field(0.0, alias="max_wait")
     tell: TellRules = TellRules()
+
+    @field_validator("ring_at_most")
+    @classmethod
+    def _rings_several(cls, count: int, info: ValidationInfo) -> int:
+        strategy = info.data.get("strategy", "ring_all")
+        if strategy != "ring_all":
+            raise wrong(f"with strategy {strategy} one phone rings at a time: expected strategy: ring_all beside it")
+        return count
 
 
 class Skill(Part):

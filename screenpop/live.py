@@ -343,8 +343,9 @@ class Live:
         if agent.state is AgentState.WRAP_UP:
             self.start(self._take_up_wrap_up(agent))
             return None
-        view = next((each for each in board.interactions if each.id == agent.interaction_id), None)
-        if view is None or view.agent_id != agent_id:
+        found = next((each for each in board.interactions if each.id == agent.interaction_id), None)
+        view = found.held_by(agent_id) if found is not None else None
+        if view is None:
             return None
         match = self._directory.kept(view.id)
         if match is None:

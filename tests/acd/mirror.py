@@ -66,7 +66,7 @@ class Caller:
     priority: int = 0
     requirements: tuple[Requirement, ...] = ()
     visit: str = ""
-    offer: str = ""
+    offers: dict[str, str] = field(default_factory=dict)
     talk: str = ""
     offers_made: int = 0
     entered: int = 0
@@ -244,7 +244,7 @@ class Mirror:
             case InteractionClosed():
                 self._first("outcome", command.interaction_id)
                 caller = self.callers.pop(command.interaction_id)
-                assert (caller.visit, caller.offer, caller.talk) == ("", "", "")
+                assert (caller.visit, caller.offers, caller.talk) == ("", {}, "")
             case StageChanged():
                 self._take_stage(command)
             case VisitOpened():
@@ -264,6 +264,7 @@ class Mirror:
                 self._take_offer_end(command)
             case TalkOpened():
                 self._first("talk", command.talk_id)
+                assert not self.callers[command.interaction_id].offers, "another phone rings on"
                 self.callers[command.interaction_id].talk = command.talk_id
                 assert not self.seats[command.agent_id].holds
                 self.seats[command.agent_id].holds[command.interaction_id] = "talk"
@@ -307,16 +308,15 @@ class Mirror:
         caller = self.callers[command.interaction_id]
         caller.offers_made += 1
         assert command.offer_id == f"{command.interaction_id}/{caller.offers_made}"
-        assert not caller.offer
+        assert set(caller.offers) < set(command.together or (command.offer_id,)), "offered on while a phone rings"
         assert not self.seats[command.agent_id].holds, "an agent holds two"
-        caller.offer = command.offer_id
+        caller.offers[command.offer_id] = command.agent_id
         self.seats[command.agent_id].holds[command.interaction_id] = "offer"
 
     def _take_offer_end(self, command: OfferClosed) -> None:
         self._first("offer end", command.offer_id)
         caller = self.callers[command.interaction_id]
-        assert caller.offer == command.offer_id
-        caller.offer = ""
+        assert caller.offers.pop(command.offer_id) == command.agent_id
         assert self.seats[command.agent_id].holds.pop(command.interaction_id) == "offer"
         assert (command.outcome is OfferOutcome.ACCEPTED) or caller.talk == ""
 
@@ -494,8 +494,12 @@ class Mirror:
         assert not (self.paused and made), "offered while paused"
         if self.paused:
             return
-        new = {each.interaction_id: each.agent_id for each in made}
+        new = {(each.interaction_id, each.agent_id) for each in made}
+        rounds = {
+            each.interaction_id: [x.offer_id for x in made if x.interaction_id == each.interaction_id] for each in made
+        }
         for each in made:
+            assert list(each.together) == (rounds[each.interaction_id] if len(rounds[each.interaction_id]) > 1 else [])
             caller = self.callers[each.interaction_id]
             reached = self._reached(caller, caller.ring)
             others = sum(not self.serves(each).isdisjoint(reached) for each in self.configuration.agents) - 1
@@ -506,21 +510,24 @@ class Mirror:
         waiting = [
             each
             for each, caller in self.callers.items()
-            if each in new or (caller.stage is Stage.QUEUED and caller.attached)
+            if each in rounds or (caller.stage is Stage.QUEUED and caller.attached)
         ]
         free = [
             agent_id
             for agent_id, seat in self.seats.items()
             if self._is_able(agent_id)
-            and all(what == "offer" and new.get(each) == agent_id for each, what in seat.holds.items())
+            and all(what == "offer" and (each, agent_id) in new for each, what in seat.holds.items())
         ]
         expected = []
         for interaction_id in sorted(waiting, key=self._rank):
             able = [each for each in free if self._may(each, interaction_id)]
-            if able:
-                best = min((self._key(each, interaction_id, now), each) for each in able)[1]
-                free.remove(best)
-                expected.append((interaction_id, best))
+            rules = self._rules(self.callers[interaction_id].queue)
+            most = rules.ring_at_most if rules.strategy is Strategy.RING_ALL else 1
+            ranked = sorted((self._key(each, interaction_id, now), each) for each in able)[:most]
+            for key, best in ranked:
+                if self.callers[interaction_id].until or key[0] == ranked[0][0][0]:  # those of one level
+                    free.remove(best)
+                    expected.append((interaction_id, best))
         assert [(each.interaction_id, each.agent_id) for each in made] == expected
 
     def _judge_wrap_up(self, event: WrapUpExtended, was: AgentChanged | None) -> None:
@@ -536,7 +543,12 @@ class Mirror:
             assert len(seat.holds) <= 1, f"{agent_id} holds {seat.holds}"
         for interaction_id, caller in self.callers.items():
             holders = [each for each, seat in self.seats.items() if seat.holds.get(interaction_id) in ("offer", "talk")]
-            assert len(holders) == (caller.stage in (Stage.OFFERED, Stage.TALKING))
+            if caller.stage is Stage.OFFERED:
+                assert holders
+                assert sorted(holders) == sorted(caller.offers.values())
+            else:
+                assert len(holders) == (caller.stage is Stage.TALKING)
+                assert not caller.offers
             assert bool(caller.visit) is (caller.stage in (Stage.QUEUED, Stage.OFFERED))
 
     def _judge_totals(self) -> None:

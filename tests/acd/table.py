@@ -108,6 +108,7 @@ def _queue(name: str, rules: dict[str, Any]) -> QueueRules:
         priority=rules.get("priority", 0),
         requirements=tuple(Requirement(*each) for each in rules.get("needs", {}).items()),
         strategy=Strategy(rules.get("strategy", "longest_idle")),
+        ring_at_most=rules.get("ring_at_most", 5),
         relax=tuple(
             Ring(each["after"] * SECOND, tuple(each.get("needs", {}).items()), tuple(each.get("queues", ())))
             for each in rules.get("relax", ())
@@ -235,7 +236,8 @@ def _visit_stepped(command: VisitStepped) -> str:
 
 
 def _offer(command: OfferInteraction) -> str:
-    return f"RING {command.agent_id} for {command.offer_id} ({command.queue}) until {_at(command.expires_at)}"
+    at_once = f", {len(command.together)} at once" if command.together else ""
+    return f"RING {command.agent_id} for {command.offer_id} ({command.queue}) until {_at(command.expires_at)}{at_once}"
 
 
 def _talk_closed(command: TalkClosed) -> str:

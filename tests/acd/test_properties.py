@@ -94,7 +94,8 @@ QUEUE_RULES = st.builds(
     short_abandon_us=st.integers(0, 10),
     priority=st.integers(-1, 1),
     requirements=NEEDS,
-    strategy=st.sampled_from(Strategy),
+    strategy=st.sampled_from(Strategy) | st.just(Strategy.RING_ALL),
+    ring_at_most=st.integers(1, 4),
 )
 PROFILES = st.builds(
     AgentProfile,
@@ -199,6 +200,8 @@ class Floor(RuleBasedStateMachine):
             assert agent.since == self.mirror.seats[agent.id].tile_from
         for interaction in shown.interactions:
             assert interaction.stage is self.mirror.callers[interaction.id].stage
+            ringing = {each.offer_id: each.agent_id for each in interaction.open_offers}
+            assert ringing == self.mirror.callers[interaction.id].offers
 
     def some(self, data: st.DataObject, things: list[Any]) -> Any:
         """One of the last few; shrinks to the latest."""
@@ -273,9 +276,10 @@ class Floor(RuleBasedStateMachine):
     def work(self, step: int, served: int) -> None:
         """Some phones that ring are answered, and these talks and their wrap-ups end: agents take the next."""
         for shown in [each for each in board(self.engine).interactions if each.stage is Stage.OFFERED][:served]:
-            self.do(OfferAccepted(shown.offer_id), step)
-            self.do(TalkEnded(shown.id, shown.agent_id), step)
-            self.do(WrapUpEnded(shown.agent_id, shown.id, "solved"))
+            rung = shown.open_offers[step % len(shown.open_offers)]
+            self.do(OfferAccepted(rung.offer_id), step)
+            self.do(TalkEnded(shown.id, rung.agent_id), step)
+            self.do(WrapUpEnded(rung.agent_id, shown.id, "solved"))
             self.do(CallerLeft(shown.id))
 
     @rule(queue=st.sampled_from(QUEUES), calls=st.integers(1, 4), step=st.integers(1, 3))

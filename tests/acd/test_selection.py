@@ -188,7 +188,7 @@ def levelled_desk(strategy: Strategy) -> Desk:
     """ben (level 2), dot (2), amy (1), cid (3) signed in, in this order."""
     levels = {"ben": 2, "dot": 2, "cid": 3}
     agents = tuple(replace(each, queue_levels=(("tech", levels.get(each.id, 1)),)) for each in AGENTS)
-    desk = Desk(Configuration((QueueRules("tech", wrap_up_us=0, strategy=strategy),), agents, seed=4))
+    desk = Desk(Configuration((QueueRules("tech", wrap_up_us=0, strategy=strategy, ring_at_most=1),), agents, seed=4))
     desk.sign_in("ben", "dot", "amy", "cid")
     return desk
 

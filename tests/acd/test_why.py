@@ -47,6 +47,7 @@ from acd.why import (
     MOST_TOLD_BEFORE,
     NothingToExplainError,
     RankedLower,
+    RungTogether,
     SkillMissing,
     Why,
     explain_offer,
@@ -346,12 +347,14 @@ class Explained(test_properties.Floor):
         assert (chosen.agent_id, chosen.is_chosen, chosen.obstacles) == (offer.agent_id, True, ())
         assert (chosen.key, why.rule) == (offer.reason.key, offer.reason.rule)
         assert not [each for each in others if each.is_chosen or not each.obstacles]
-        could = [each for each in others if each.could]
+        rung = {found.offer_id: each for each in others for found in each.obstacles if isinstance(found, RungTogether)}
+        assert sorted({offer.offer_id, *rung}) == sorted(offer.together or (offer.offer_id,))
+        could = [each for each in others if each.could and each not in rung.values()]
         ranks = [
             tuple(-int(value) if label == "skill_levels" else value for label, value in each.key)
-            for each in (chosen, *could)
+            for each in (chosen, *rung.values(), *could)
         ]
-        assert ranks == sorted(ranks), "somebody who could is better ranked"
+        assert sorted(ranks)[len(rung) + 1 :] == ranks[len(rung) + 1 :], "somebody who could is better ranked"
         assert (could[0].agent_id if could else None) == offer.reason.runner_up
         assert (could[0].key if could else ()) == offer.reason.runner_up_key
         self._judge_list(why)

@@ -34,9 +34,11 @@ async def finish(talk: AgiTalk) -> None:
 
 @dataclass
 class Offering:
-    """The server's script that offers the call to one phone, once."""
+    """The server's script that offers the call to one phone, or to several at the same time, once."""
 
     device: str
+    offer: str = OFFER
+    agent: str = "maria"
     replies: list[str] = field(default_factory=list)
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -44,7 +46,7 @@ class Offering:
         await talk.command("ANSWER")
         await talk.command('SET VARIABLE CALLYARD_SEEN "1"')
         await talk.command('SET VARIABLE CALLYARD_GREETED "1"')
-        reply = await talk.command(f'GOSUB callyard-dial s 1 "{self.device},20,{OFFER},maria"')
+        reply = await talk.command(f'GOSUB callyard-dial s 1 "{self.device},20,{self.offer},{self.agent}"')
         self.replies += [*talk.lines, reply]
         self.replies.append(await talk.variable("CALLYARD_RESULT"))
         self.is_over.set()

@@ -147,6 +147,35 @@ _ANSWER = f"""
 
 PHONE = _scenario("rings, answers, waits to be hung up", _ANSWER + _OK_TO_BYE)
 
+RINGING_PHONE = _scenario(
+    "rings until it is cancelled",
+    _ANSWER[: _ANSWER.index('<send retrans="500">')]
+    + """
+  <recv request="CANCEL"/>
+  <send><![CDATA[
+      SIP/2.0 200 OK
+      [last_Via:]
+      [last_From:]
+      [last_To:];tag=[pid]s[call_number]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Content-Length: 0
+
+    ]]></send>
+  <send retrans="500"><![CDATA[
+      SIP/2.0 487 Request Terminated
+      [last_Via:]
+      [last_From:]
+      [last_To:];tag=[pid]s[call_number]
+      [last_Call-ID:]
+      CSeq: [last_cseq_number] INVITE
+      Content-Length: 0
+
+    ]]></send>
+  <recv request="ACK"/>
+""",
+)
+
 # rrs keeps the caller's contact, to which the BYE goes.
 HANGING_UP_PHONE = _scenario(
     "rings, answers, hangs up after pause $pause ms",

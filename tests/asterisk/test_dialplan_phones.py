@@ -17,6 +17,7 @@ from tests.asterisk.scene import (
 from tests.asterisk.sipp import (
     HANGING_UP_PHONE,
     PHONE,
+    RINGING_PHONE,
     passed,
     phone_call,
     registration,
@@ -115,6 +116,37 @@ async def test_an_offer_rings_with_its_ids_and_leaves_its_result(switch: Switch)
             invite = message.read_text()
             assert f"X-Callyard-Offer: {OFFER}" in invite
             assert f"X-Callyard-Interaction: {talk.env['agi_uniqueid']}" in invite
+
+
+async def test_phones_that_ring_together_have_ids_of_their_own_and_one_is_answered(switch: Switch) -> None:
+    ports = switch.phone_ports[:3]
+    interaction = OFFER.partition("/")[0]
+    offering = Offering("PJSIP/2001&PJSIP/2002&PJSIP/2003", f"{interaction}/3&4&12", "maria&jon.b-2&wei")
+    expected = {"2001": ("3", "maria"), "2002": ("4", "jon.b-2"), "2003": ("12", "wei")}
+    async with switch.ami() as ami:
+        for extension, port in zip(expected, ports, strict=True):
+            await add_phone(ami, extension, port)
+        async with (
+            sipp(switch.folder, RINGING_PHONE, port=ports[0]) as first,
+            sipp(switch.folder, HANGING_UP_PHONE, port=ports[1], pause_ms=1200) as second,
+            sipp(switch.folder, RINGING_PHONE, port=ports[2]) as third,
+            AgiServer(switch.settings.agi_port, offering) as server,
+            calling(switch),
+        ):
+            talk = await server.next_talk()
+            for extension in expected:
+                leg = (await ami.event("DialBegin", DialString=extension))["DestChannel"]
+                answered = extension == "2002"
+                await ami.event("DialEnd", DestChannel=leg, DialStatus="ANSWER" if answered else "CANCEL")
+            assert await ami.variable(talk.env["agi_channel"], "CALLYARD_DIALLING") == f"{interaction}/3&4&12"
+            assert [await passed(each) for each in (first, second, third)] == [True] * 3
+            async with asyncio.timeout(10):
+                await offering.is_over.wait()
+            assert offering.replies[-1] == f"{interaction}/4|ANSWER|16|1"
+            assert await ami.variable(talk.env["agi_channel"], "CALLYARD_SERVED") == "jon.b-2"
+            for port, (number, _) in zip(ports, expected.values(), strict=True):
+                [message] = switch.folder.glob(f"sipp-{port}-*.msg")
+                assert f"X-Callyard-Offer: {interaction}/{number}\n" in message.read_text().replace("\r", "")
 
 
 async def test_a_talk_goes_on_when_the_server_dies_and_its_result_waits_for_the_next(switch: Switch) -> None:

@@ -141,6 +141,8 @@ class Seen:
     pops_ns: dict[str, int] = field(default_factory=dict)
     works: dict[str, dict[str, Any]] = field(default_factory=dict)
     agents: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By offer: outcome and detail."""
 
     def take(self, username: str, message: dict[str, Any]) -> None:
         if message["type"] == "offer":
@@ -148,6 +150,8 @@ class Seen:
             self.pops_ns.setdefault(offer_id, time.monotonic_ns())
             self.works[offer_id] = message["work"]
             self.agents[offer_id] = username
+        elif message["type"] == "offer_ended":
+            self.ended[message["offer_id"]] = (message["outcome"], message["detail"])
 
     def of(self, interaction_id: str) -> list[str]:
         """The offers of an interaction, in their order."""

@@ -33,6 +33,10 @@ tech:
   any_skill: [{ tech: 3, billing: 8 }]
   relax: [{ after: 30s, skills: { tech: 1 } }, { after: 1m, skills: { tech: 0 }, queues: [billing] }]
   raise_priority: [{ after: 45s }]
+sales:
+  title: Sales
+  strategy: ring_all
+  ring_at_most: 3
 """
 TRUNKS = """carrier:
   host: sip.example.com
@@ -60,7 +64,10 @@ def test_queues_become_rules_in_microseconds(tmp_path: Path) -> None:
         "billing", "Billing questions", 12_000_000, 500_000, 2_000_000, 3, (Requirement("billing", 4),)
     )
     assert (found.seed, found.desktop_grace_us, found.offer_without_desktop) == (7, 60_000_000, False)
-    assert [each.strategy for each in found.queues] == [Strategy.LONGEST_IDLE, Strategy.ROUND_ROBIN]
+    assert [each.strategy for each in found.queues] == [
+        Strategy.LONGEST_IDLE, Strategy.ROUND_ROBIN, Strategy.RING_ALL,
+    ]  # fmt: skip
+    assert [each.ring_at_most for each in found.queues] == [5, 5, 3]
     assert found.queues[1].requirements == (Requirement("tech", 3, (("billing", 8),)),)
     assert found.queues[1].relax == (
         Ring(30_000_000, (("tech", 1),)),

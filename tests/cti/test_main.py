@@ -164,8 +164,7 @@ def test_offers_that_are_open_are_found_in_the_engine() -> None:
     desk, offer = offered()
     [found] = open_offers(desk.engine)
     assert found == offer
-    view = desk.interaction("c")
-    assert deadline_of(desk.engine, view) == offer.expires_at
+    assert deadline_of(desk.engine, offer.agent_id, 0) == offer.expires_at
     desk.do(OfferRejected(offer.offer_id))
     assert open_offers(desk.engine) == []
 

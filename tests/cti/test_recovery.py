@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,14 @@ from acd.events import (
     RoutingResumed,
     TalkEnded,
 )
-from acd.model import Desktop, Outcome, Phone, Presence, Stage
+from acd.model import Configuration, Desktop, Outcome, Phone, Presence, Stage, Strategy
 from cti import exchange as exchange_module
 from cti import recovery as recovery_module
 from cti.errors import AmiUnavailableError
 from cti.journal import read_segment, segment_paths
 from cti.node import Node
 from cti.recovery import Recovery
+from tests.acd.desk import BILLING, SITE, TECH
 from tests.fakes.clock import settle
 from tests.fakes.link import channel_row, node
 from tests.fakes.switchboard import Switchboard
@@ -43,8 +45,8 @@ LEG = {"CALLYARD_INTERACTION": "c", "CALLYARD_OFFER": "c/1", "CALLYARD_AGENT": "
 class Scene:
     """A switchboard with a recovery on it. `there`: whose desktop is connected."""
 
-    def __init__(self, folder: Path, settle_s: float = 5.0) -> None:
-        self.board = Switchboard(folder)
+    def __init__(self, folder: Path, settle_s: float = 5.0, configuration: Configuration = SITE) -> None:
+        self.board = Switchboard(folder, configuration=configuration)
         self.there = {"maria", "jon"}
         self.imported: list[str] = []
         self.left: dict[str, str] = {}
@@ -180,6 +182,24 @@ async def test_what_there_is_wins_over_what_was_believed(tmp_path: Path, case: s
     await scene.until_resumed()
     news = scene.submitted(CallerLeft, InteractionDetached, TalkEnded, OfferAccepted, ConnectionFound)[told:]
     assert list(dict.fromkeys(news)) == expected
+    await scene.close()
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_of_phones_that_ring_together_any_goes_on(tmp_path: Path, is_answered: bool) -> None:
+    billing = replace(BILLING, strategy=Strategy.RING_ALL)
+    scene = Scene(tmp_path, settle_s=0.0, configuration=replace(SITE, queues=(billing, TECH)))
+    scene.board.office.sign_in("jon")
+    scene.board.office.clock.advance(1)
+    remember(scene, Stage.OFFERED)
+    assert [each.agent_id for each in scene.board.dispatcher.open_offers()] == ["jon", "maria"]
+    bridge = "b" if is_answered else ""
+    scene.channels(scene.caller(bridge), scene.leg(bridge))
+    scene.start()
+    await scene.until_resumed()
+    news = scene.submitted(InteractionDetached, OfferAccepted, ConnectionFound)
+    assert list(dict.fromkeys(news)) == ([OfferAccepted("c/2")] if is_answered else [])
+    assert scene.stage() is (Stage.TALKING if is_answered else Stage.OFFERED)
     await scene.close()
 
 

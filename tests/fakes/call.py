@@ -36,6 +36,7 @@ class FakeCall:
         self.id = uniqueid
         self.channel = f"PJSIP/trunk-{uniqueid.rpartition('.')[2]}"
         self.variables = {"CALLYARD_INTERACTION": uniqueid, "CALLYARD_NUMBER": number, **(variables or {})}
+        self.dialled = ("", "")  # devices and agents of the last Dial
         self.log: list[str] = []
         self.prompts_end = prompts_end
         self._ends_at = ends_at
@@ -202,7 +203,8 @@ class FakeCall:
         if self._is_over:
             return "200 result=-1 Gosub failed"
         _, _, _, _, arguments = words
-        _device, _seconds, offer_id, _agent = arguments.split(",")
+        devices, _seconds, offer_id, agents = arguments.split(",")
+        self.dialled = (devices, agents)
         self._dial_over = asyncio.get_running_loop().create_future()
         self._note(f"dial {offer_id.removeprefix(self.id)}")
         result = await self._dial_over

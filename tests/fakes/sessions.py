@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import cast
 
 from acd.commands import Fact, OfferInteraction
@@ -26,8 +27,8 @@ class FakeSession:
     def cut_prompt(self) -> None:
         self.told.append(("cut", ""))
 
-    def ring(self, offer: OfferInteraction) -> None:
-        self.told.append(("ring", offer.offer_id))
+    def ring(self, offers: Sequence[OfferInteraction]) -> None:
+        self.told.append(("ring", " ".join(offer.offer_id for offer in offers)))
         self.rung.set()
 
     def withdraw(self, offer_id: str) -> None:

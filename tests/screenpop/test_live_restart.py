@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from acd.commands import TalkOpened
-from acd.events import CallerLeft, DesktopChanged, OfferAccepted, TalkEnded
+from acd.events import CallerLeft, ConfigurationChanged, DesktopChanged, OfferAccepted, TalkEnded
 from acd.model import Desktop as DesktopWord
+from acd.model import Strategy
 from screenpop.auth import Session, Sessions
 from screenpop.customers import CustomerDirectory
 from screenpop.db.records import Records
@@ -18,7 +20,7 @@ from screenpop.db.store import Store
 from screenpop.live import Live
 from screenpop.model import Person, Role
 from screenpop.numbers import NumberPlan
-from tests.screenpop.office import SETTINGS, START, Office, office
+from tests.screenpop.office import QUEUES, SETTINGS, START, Office, office
 
 MARIA_GONE = DesktopChanged("maria", DesktopWord.GONE)
 
@@ -112,3 +114,19 @@ async def test_what_is_published_before_anybody_listens_does_no_harm(sqlite_stor
         live.publish([TalkOpened("i1/1", "i1", "maria", "billing", START)], START)
         assert live.work_of("maria") is None
         assert not live.is_there("maria")
+
+
+async def test_each_of_those_who_ring_together_has_their_own_offer_back(sqlite_store: Store) -> None:
+    async with office(sqlite_store) as opened:
+        queues = (replace(QUEUES[0], strategy=Strategy.RING_ALL), QUEUES[1])
+        opened.desk.submit(ConfigurationChanged(replace(opened.desk.engine.configuration, queues=queues)))
+        for agent_id in ("maria", "jonas"):
+            await opened.make_ready(agent_id, await opened.sit_down(agent_id))
+        await opened.call("i1", "+4930901820")
+        assert [offer.agent_id for offer in opened.desk.offers] == ["maria", "jonas"]
+        await opened.records.flush()
+        async with restarted(opened, sqlite_store) as live:
+            for agent_id, offer_id in (("maria", "i1/1"), ("jonas", "i1/2")):
+                work = (await join(live, agent_id).until("snapshot"))["work"]
+                assert (work["stage"], work["offer_id"]) == ("offered", offer_id)
+                assert ["agent_id", agent_id] in work["reason"]["key"]

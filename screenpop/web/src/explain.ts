@@ -150,6 +150,7 @@ function timeOfDay(at: number): string {
 
 const PASSED_OVER: Record<string, string> = {
   less_idle: 'free for less time',
+  rung_together: 'rung at the same time',
   not_ready: 'not ready',
   logged_out: 'off duty',
   reserved: 'being rung',

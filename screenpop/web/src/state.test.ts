@@ -91,6 +91,16 @@ describe('messages', () => {
     ])
   })
 
+  test('a call that a colleague answered is said so', () => {
+    const offered = after(START, { type: 'offer', seq: 6, now: 2_000, work: WORK })
+    const told = { offer_id: 'i1/1', outcome: 'withdrawn', detail: 'answered_by_colleague' } as const
+    const state = after(offered, { type: 'offer_ended', seq: 7, now: 3_000, ...told })
+    expect(state.work).toBeNull()
+    expect(state.notices.map((notice) => notice.text)).toEqual([
+      'A colleague whose phone rang too has answered this call.',
+    ])
+  })
+
   test('an accepted offer stays on the screen without a word', () => {
     const offered = after(START, { type: 'offer', seq: 6, now: 2_000, work: WORK })
     const state = after(offered, { type: 'offer_ended', seq: 7, now: 3_000, offer_id: 'i1/1', outcome: 'accepted', detail: '' })

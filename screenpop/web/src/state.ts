@@ -184,12 +184,15 @@ const OFFER_ENDED_TEXT: Record<string, { tone: NoticeTone; text: string }> = {
   rejected: { tone: 'info', text: 'Declined. The caller kept their place in the queue.' },
 }
 
+const ANSWERED_BY_COLLEAGUE = 'A colleague whose phone rang too has answered this call.'
+
 function offerEnded(state: DeskState, message: OfferEnded): DeskState {
   const held = state.work?.offer_id === message.offer_id && state.work.stage === 'offered'
   const work = held && message.outcome !== 'accepted' ? null : state.work
   const said = OFFER_ENDED_TEXT[message.outcome]
   if (said === undefined) return { ...state, work }
-  return noted({ ...state, work }, { id: `ended-${message.offer_id}`, ...said })
+  const text = message.detail === 'answered_by_colleague' ? ANSWERED_BY_COLLEAGUE : said.text
+  return noted({ ...state, work }, { id: `ended-${message.offer_id}`, ...said, text })
 }
 
 /** A connection that broke may have swallowed what was sent on it. */
