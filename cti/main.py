@@ -221,6 +221,8 @@ class Server:
         if configuration != self._configuration:
             self._configuration = configuration
             self.dispatcher.submit(ConfigurationChanged(configuration))
+            self._measures.tell_again()
+        self._live.use(web_settings(self.settings, site))
         self._assign_phones()
         self.recovery.read_again()  # gives Asterisk the phones, and the engine their states
         await self._prepare_sounds(sounds)

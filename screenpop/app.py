@@ -40,7 +40,7 @@ def create_app(
     """
     sessions = Sessions(store, people or People(store), desk.now, hours=settings.session_hours)
 
-    wishes = Wishes(desk, live, directory, settings)
+    wishes = Wishes(desk, live, directory)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

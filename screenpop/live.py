@@ -204,6 +204,24 @@ class Live:
         if stream is not None and stream.work is not None and stream.work.interaction_id == interaction_id:
             self.set_work(agent_id, None)
 
+    # --- the site's words -----------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> WebSettings:
+        """The site's words for screens, as they are now."""
+        return self._settings
+
+    def use(self, settings: WebSettings) -> None:
+        """Other words for screens: every desktop gets a snapshot with them, also those that come back later."""
+        if settings == self._settings:
+            return
+        self._settings = settings
+        self._totals.name(settings.queue_titles)
+        for agent_id, stream in self._streams.items():
+            stream.begin_anew()
+            for tab in list(stream.tabs):
+                stream.send_to(tab, self._snapshot(stream, self._people[agent_id]))
+
     # --- queue totals ---------------------------------------------------------------------------------
 
     def totals_now(self, person: Person) -> tuple[QueueTotals, ...]:

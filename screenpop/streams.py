@@ -133,6 +133,11 @@ class Stream:
         """Send to one tab only a message that is not kept; its number is `after` behind the last one's."""
         tab.push(self._frame(self.seq + after, message.model_dump_json()))
 
+    def begin_anew(self) -> None:
+        """What was sent before is no longer to be built on: who comes back gets a snapshot."""
+        self.id = secrets.token_hex(8)
+        self._kept.clear()
+
     def can_resume(self, stream: str, after: int) -> bool:
         """Whether everything after message `after` is still kept."""
         return stream == self.id and self.seq - len(self._kept) <= after <= self.seq

@@ -23,6 +23,10 @@ class Totals:
         self._due: asyncio.TimerHandle | None = None
         self._sent_at = float("-inf")
 
+    def name(self, titles: Mapping[str, str]) -> None:
+        """Other titles; they show once the board has been seen again."""
+        self._titles = titles
+
     def see(self, board: Board) -> None:
         """Take everything from the board: queues that are gone go."""
         self._totals = {

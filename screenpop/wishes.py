@@ -34,7 +34,7 @@ from screenpop.messages import (
 )
 from screenpop.model import Person, Role
 from screenpop.ports import Desk
-from screenpop.settings import Choice, WebSettings
+from screenpop.settings import Choice
 from screenpop.streams import Tab
 from screenpop.text import storable
 from screenpop.work import with_match
@@ -47,12 +47,10 @@ _LONGEST_MESSAGE = 32 * 1024
 class Wishes:
     """Hears what desktops say. Nothing is done because it was asked: screens change when the engine says so."""
 
-    def __init__(self, desk: Desk, live: Live, directory: CustomerDirectory, settings: WebSettings) -> None:
+    def __init__(self, desk: Desk, live: Live, directory: CustomerDirectory) -> None:
         self._desk = desk
         self._live = live
         self._directory = directory
-        self._reasons = _codes(settings.reasons)
-        self._dispositions = _codes(settings.dispositions)
 
     def hear(self, tab: Tab, text: str) -> None:
         """Do what a desktop asks, or tell it why not. Never waits."""
@@ -73,7 +71,7 @@ class Wishes:
             raise ForbiddenError(f"{person.username} has no presence: expected the role agent")
         if presence is not Presence.NOT_READY:
             reason = ""
-        _check_code("reason", reason, self._reasons)
+        _check_code("reason", reason, self._live.settings.reasons)
         self._desk.submit(PresenceChosen(person.username, presence, reason))
 
     def _obey(self, tab: Tab, message: AnyDesktopMessage) -> None:
@@ -90,7 +88,7 @@ class Wishes:
                 self._desk.submit(OfferRejected(message.offer_id, "agent"))
             case Finish():
                 self._held(person, interaction_id=message.interaction_id, stage="wrap_up")
-                _check_code("disposition", message.disposition, self._dispositions)
+                _check_code("disposition", message.disposition, self._live.settings.dispositions)
                 note = storable(message.note)
                 self._desk.submit(WrapUpEnded(person.username, message.interaction_id, message.disposition, note))
             case MoreTime():
@@ -138,11 +136,8 @@ class Wishes:
         self._live.tell(tab.session.person.username, refusal)
 
 
-def _codes(choices: tuple[Choice, ...]) -> frozenset[str]:
-    return frozenset(choice.code for choice in choices)
-
-
-def _check_code(what: str, code: str, known: frozenset[str]) -> None:
+def _check_code(what: str, code: str, choices: tuple[Choice, ...]) -> None:
+    known = {choice.code for choice in choices}
     if code and code not in known:
         raise InvalidRequestError(f"{what}: expected one of {', '.join(sorted(known)) or 'none'}, got {code!r}")
 

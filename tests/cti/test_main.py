@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -246,6 +246,22 @@ async def test_a_server_begins_with_what_was_ordered_before(tmp_path: Path, aste
     async with serving(settings) as server:
         found = (await health(server))["emergencies"]
         assert found == [{"id": order.id, "kind": "notice", "target": "", "ends_at": 0}]
+
+
+async def test_a_reload_brings_screens_the_sites_new_words(tmp_path: Path, asterisk: FakeAmi) -> None:
+    write_site(tmp_path / "site", HELLO)
+    async with serving(settings_for(tmp_path, asterisk)) as server:
+        write_site(tmp_path / "site", HELLO, reasons="not_ready: { fire: Fire drill }\ndispositions: { sold: Sold }\n")
+        fire = Choice(code="fire", title="Fire drill")
+        await reloaded(server, lambda: server._live.settings.reasons == (fire,))
+        assert server._live.settings.dispositions == (Choice(code="sold", title="Sold"),)
+
+
+async def reloaded(server: Server, is_done: Callable[[], bool]) -> None:
+    server.reload()
+    async with asyncio.timeout(10):
+        while not is_done():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def until_shown(server: Server, *ids: int) -> None:
