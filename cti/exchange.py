@@ -15,12 +15,13 @@ from acd.commands import Command, InteractionClosed, OfferInteraction, WithdrawO
 from acd.events import (
     CallerLeft,
     ConnectionFound,
+    FlowEnded,
     OfferAccepted,
     OfferRejected,
     PhoneChanged,
     TalkEnded,
 )
-from acd.model import Phone, Stage
+from acd.model import Outcome, Phone, Stage
 from cti.ami import AmiEvent
 from cti.ami_events import ChannelFound, ChannelHungUp, DeviceStateChanged, UserEventCame, parse_event
 from cti.calls import (
@@ -224,8 +225,15 @@ class Exchange:
         if view is not None and not view.attached and self.session(change.interaction_id) is None:
             # They may have been in the fail-safe: what they left there decides how the interaction ended.
             self.on_detached_gone(change)
+        elif view is not None and view.stage is Stage.IN_FLOW and (message := self._message(change.interaction_id)):
+            self._dispatcher.submit(FlowEnded(change.interaction_id, Outcome.VOICEMAIL, message))
         else:
             self._dispatcher.submit(CallerLeft(change.interaction_id, gap))
+
+    def _message(self, interaction_id: str) -> str:
+        """What a caller who hangs up has left: mostly that is how a message ends."""
+        session = self._sessions.get(interaction_id)
+        return "" if session is None else session.message
 
     def _begin_ringing(self, change: LegRinging) -> None:
         if self._dispatcher.open_offer(change.interaction_id, change.agent_id) is None:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 
+from cti.agi_errors import AgiCommandError
 from cti.fastagi import AgiConversation
 from cti.node import Node
 from cti.session_ports import SessionPorts
@@ -27,6 +29,10 @@ log = structlog.get_logger(__name__)
 
 #: Type-ahead beyond this many digits is not somebody dialling.
 MOST_DIGITS_AHEAD = 64
+#: How long a recording may take beyond its limit: the tone, and writing the file.
+RECORD_LAG_S = 15.0
+
+_Answer = TypeVar("_Answer")
 
 
 class Handset:
@@ -138,21 +144,39 @@ class Handset:
     async def _play_one(self, sound: Path, *, barge_in: bool) -> None:
         await self.stop_music()
         self._is_playing, self._is_barge_in, self._cut_wanted = True, barge_in, False
-        playing = asyncio.ensure_future(self._agi.stream_file(str(sound)))
         try:
-            while not playing.done():
-                await asyncio.wait([playing], timeout=self._ports.renew_every_s)
-                if not playing.done():
-                    # Awaited here, so that it can never arrive once a Dial has begun.
-                    await self._node.try_set_variable(
-                        self._agi.channel, "TIMEOUT(absolute)", str(self._ports.dead_man_s)
-                    )
-            played = playing.result()
+            played = await self._renewing(self._agi.stream_file(str(sound)))
             if played.failed and not self._cut_wanted:
                 log.warning("session.sound_failed", interaction_id=self._interaction_id, sound=str(sound))
         finally:
             self._is_playing = False
-            playing.cancel()
+
+    async def record(self, file: Path, *, at_most_s: float, silence_s: float) -> None:
+        """Record after a tone, until # or so much silence (0: none ends it), into `file` without its ending (wav)."""
+        await self.answer()
+        await self.stop_music()
+        silence = (f"s={silence_s:g}",) if silence_s else ()
+        words = ("RECORD", "FILE", str(file), "wav", "#", str(round(at_most_s * 1000)), "BEEP", *silence)
+        try:
+            await self._renewing(self._agi.command(*words, timeout_s=at_most_s + RECORD_LAG_S))
+        except AgiCommandError as error:  # a folder that Asterisk cannot write: the call goes on without
+            log.error("session.not_recorded", interaction_id=self._interaction_id, error=str(error))
+        self.forget_digits()  # the # that ended it
+
+    async def _renewing(self, command: Coroutine[Any, Any, _Answer]) -> _Answer:
+        """Carry a long AGI command out, renewing the dead man's switch over AMI meanwhile."""
+        running = asyncio.ensure_future(command)
+        try:
+            while not running.done():
+                await asyncio.wait([running], timeout=self._ports.renew_every_s)
+                if not running.done():
+                    # Awaited here, so that it can never arrive once a Dial has begun.
+                    await self._node.try_set_variable(
+                        self._agi.channel, "TIMEOUT(absolute)", str(self._ports.dead_man_s)
+                    )
+            return running.result()
+        finally:
+            running.cancel()
 
     async def read_digits(self, step: ReadDigits) -> Digits:
         """Read digits, from those typed ahead on, as the step asks."""

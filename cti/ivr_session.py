@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -31,8 +32,10 @@ from ivr.steps import (
     Enqueue,
     Instruction,
     LookUpCustomer,
+    MessageRecorded,
     Play,
     ReadDigits,
+    RecordMessage,
     Result,
 )
 
@@ -72,6 +75,8 @@ class IvrSession:
         self._is_resumed = is_resumed
         self._prelude = prelude
         self._told = len(execution.chosen)
+        self._message: Path | None = None
+        self._messages_asked = 0
         self._handset = Handset(ports, conversation, node, interaction_id, lambda: self._queue_wait.is_wanted)
         self._queue_wait = QueueWait(ports, conversation, node, interaction_id, self._handset)
         self.interaction_closed = asyncio.Event()
@@ -99,6 +104,11 @@ class IvrSession:
     @has_answered.setter
     def has_answered(self, answered: bool) -> None:
         self._handset.has_answered = answered
+
+    @property
+    def message(self) -> str:
+        """The name of the message that the caller has left, also one that they are just leaving; empty for none."""
+        return "" if self._message is None else self._ports.messages.name(self._message)
 
     # --- what the dispatcher tells ---------------------------------------------------------------------
 
@@ -179,8 +189,27 @@ class IvrSession:
                 return await self._queue_wait.run(
                     instruction, self._execution.waiting_in, caller_name, is_resumed=self._is_resumed
                 )
+            case RecordMessage():
+                await self._save_state()
+                return await self._record(instruction)
             case _:
                 raise TypeError(f"{instruction!r} is no instruction that a session carries out")
+
+    async def _record(self, step: RecordMessage) -> MessageRecorded:
+        """A message that an earlier session of the call recorded is not asked for again."""
+        messages = self._ports.messages
+        self._messages_asked += 1
+        file = messages.path(self.interaction_id, self._messages_asked)
+        if not (self._is_resumed and messages.name(file)):
+            await self._handset.answer()
+            await self._handset.play(step.prompts, barge_in=False)
+            messages.discard(file)  # what is no message is none for who comes later either
+            self._message = file
+            await self._handset.record(file.with_suffix(""), at_most_s=step.at_most_s, silence_s=step.silence_s)
+        self._message = file
+        if not self.message:
+            messages.discard(file)
+        return MessageRecorded(self.message)
 
     async def _look_up(self, step: LookUpCustomer) -> CustomerFound:
         match = await self._ports.directory.look_up(self.interaction_id, step.by, step.value)
@@ -196,7 +225,10 @@ class IvrSession:
                 outcome = Outcome.LOST
             case Ending.DESIGNED:
                 outcome = Outcome.SERVED if was_served else Outcome.SELF_SERVED
-        self._ports.dispatcher.submit(FlowEnded(self.interaction_id, outcome, end.detail or end.cause.value))
+        detail = end.detail or end.cause.value
+        if end.ending is Ending.DESIGNED and self.message:
+            outcome, detail = Outcome.VOICEMAIL, self.message
+        self._ports.dispatcher.submit(FlowEnded(self.interaction_id, outcome, detail))
         await self._agi.set_variable("CALLYARD_CAUSE", str(HANGUP_CAUSES[end.cause]))
         await self._agi.set_variable("CALLYARD_DONE", "1")
 

@@ -38,6 +38,7 @@ from cti.gaps import GapImport
 from cti.inquiry import JournalInquiry
 from cti.journal import Entry, Journal, Segment, replay
 from cti.logs import set_up_logs
+from cti.messages import Messages
 from cti.node import Node
 from cti.place import SitePlace
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
@@ -245,6 +246,8 @@ class Server:
         settings = self.settings
         sounds = sound_cache(settings)
         stack.push_async_callback(sounds.close)
+        messages = Messages(settings.messages_dir)
+        messages.make()
         story = Story(self._tell_story, self._names)
         self.dispatcher.watch(story.watch)
         ports = SessionPorts(
@@ -253,6 +256,7 @@ class Server:
             sounds=SiteSounds(sounds, lambda: self.site),
             story=story,
             dial_string=self.exchange.dial_string,
+            messages=messages,
             utc=lambda: _EPOCH + timedelta(microseconds=self._clock.now()),
             dead_man_s=settings.limits.dead_man_s,
             renew_every_s=settings.limits.dead_man_renew_s,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cti.dispatcher import Dispatcher
+from cti.messages import Messages
 from cti.ports import Directory
 
 DEAD_MAN_S = 45
@@ -41,5 +42,6 @@ class SessionPorts:
     story: Story
     dial_string: Callable[[str, str], str]
     utc: Callable[[], datetime]
+    messages: Messages
     dead_man_s: int = DEAD_MAN_S
     renew_every_s: float = RENEW_EVERY_S

@@ -213,6 +213,11 @@ class Settings(BaseSettings):
         return self.data_dir / "sounds"
 
     @property
+    def messages_dir(self) -> Path:
+        """What callers left for us to hear; Asterisk writes it."""
+        return self.data_dir / "messages"
+
+    @property
     def spool_dir(self) -> Path:
         """What the fail-safe left; Asterisk writes it."""
         return self.failsafe.spool_dir or self.data_dir / "spool"

@@ -34,6 +34,7 @@ from ivr.schema import (
     RefuseStep,
     SayStep,
     SetStep,
+    VoicemailStep,
 )
 from ivr.site import Site, texts
 from ivr.step_values import KEY_WORDS
@@ -48,10 +49,12 @@ from ivr.steps import (
     Enqueue,
     Instruction,
     LookUpCustomer,
+    MessageRecorded,
     Play,
     Prompt,
     QueueEnded,
     ReadDigits,
+    RecordMessage,
     Result,
     Waiting,
 )
@@ -74,6 +77,7 @@ _RESULTS: Mapping[type[Instruction], type[Result]] = {
     ReadDigits: Digits,
     LookUpCustomer: CustomerFound,
     Enqueue: QueueEnded,
+    RecordMessage: MessageRecorded,
 }
 
 _Leave = Way | End | None
@@ -128,7 +132,7 @@ class Execution:
         if not isinstance(result, expected):
             raise ExecutionError(f"flow {self.flow} at {self.node}: expected {expected.__name__}, got {result!r}")
         self._now = now
-        if isinstance(result, QueueEnded) or (isinstance(result, Digits) and result.pressed):
+        if isinstance(result, QueueEnded | MessageRecorded) or (isinstance(result, Digits) and result.pressed):
             self._budget = STEP_BUDGET
         try:
             self._asked = next(self._steps) if result is None else self._steps.send(result)
@@ -192,6 +196,8 @@ class Execution:
                 return ("then",) if self._holds(step) else ("else",)
             case QueueStep():
                 return (yield from self._queue(step))
+            case VoicemailStep():
+                return (yield from self._record(step))
             case GotoStep():
                 return ("goto",)
             case HangupStep():
@@ -291,6 +297,11 @@ class Execution:
         assert isinstance(ended, QueueEnded)
         exits = step.exits()
         return next((way for way in ((ended.outcome,), ("then",)) if way in exits), None)
+
+    def _record(self, step: VoicemailStep) -> _Steps:
+        recorded = yield RecordMessage((self._say(step.voicemail),), step.at_most_s, step.silence_s)
+        assert isinstance(recorded, MessageRecorded)
+        return None if recorded.file else ("otherwise",)
 
     def _waiting(self, step: QueueStep) -> Waiting:
         """The queue's way of waiting, with what the step says in place of it."""

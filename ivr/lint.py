@@ -25,6 +25,7 @@ from ivr.schema import (
     QueueStep,
     SayStep,
     SetStep,
+    VoicemailStep,
 )
 from ivr.settings import CUSTOMER_FIELDS, NumberRule, Settings
 from ivr.values import Texts
@@ -37,6 +38,8 @@ CALL_VARIABLES = ("caller", "dialled", "interaction_id", "language")
 RESERVED = (*CALL_VARIABLES, "customer")
 #: Endings of sound files that Asterisk plays.
 SOUND_ENDINGS = ("wav", "wav16", "sln", "sln16", "g722", "ulaw", "alaw", "gsm")
+
+_ENDLESS = "a loop without end: no step on it waits for the caller (menu, collect, queue or voicemail)"
 
 Place = tuple[str, str]
 """A flow and an address in it."""
@@ -167,7 +170,9 @@ def check_loops(documents: Mapping[str, Document], layouts: Mapping[str, Layout]
             if (flow, address) not in seen:
                 for place in _loops_from((flow, address), layouts, seen):
                     placed = layouts[place[0]].steps[place[1]]
-                    message = "a loop without end: no step on it waits for the caller (menu, collect or queue)"
+                    message = (
+                        "a loop without end: no step on it waits for the caller (menu, collect, queue or voicemail)"
+                    )
                     yield documents[place[0]].problem(placed.path, message)
 
 
@@ -327,6 +332,8 @@ def spoken(placed: Placed) -> Iterator[tuple[Path, Texts]]:
         yield (*placed.path, step.word), step.menu if isinstance(step, MenuStep) else step.collect
         if step.invalid is not None:
             yield (*placed.path, "invalid"), step.invalid
+    elif isinstance(step, VoicemailStep):
+        yield (*placed.path, "voicemail"), step.voicemail
     elif isinstance(step, QueueStep):
         for at, announcement in enumerate(step.announcement or ()):
             yield (*placed.path, "announcement", at), announcement

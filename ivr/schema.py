@@ -18,9 +18,11 @@ from ivr.step_values import (
     DigitCount,
     Key,
     LookUpField,
+    MessageLength,
     Preferred,
     Priority,
     Retries,
+    Silence,
     one_field,
     some_keys,
 )
@@ -220,6 +222,21 @@ class QueueStep(BaseStep):
         return given if len(given) == len(named) else {**given, ("then",): self.then}
 
 
+class VoicemailStep(BaseStep):
+    """Record a message."""
+
+    word = "voicemail"
+    falls_through = True
+    waits = True
+    voicemail: Texts
+    at_most_s: MessageLength = Field(120.0, alias="at_most")
+    silence_s: Silence = Field(5.0, alias="silence")
+    otherwise: Target = CONTINUE
+
+    def exits(self) -> Mapping[tuple[str, ...], Target]:
+        return {("otherwise",): self.otherwise}
+
+
 class GotoStep(BaseStep):
     """Go on at another node."""
 
@@ -248,7 +265,7 @@ STEPS: Mapping[str, type[BaseStep]] = {
     step.word: step
     for step in (
         AnswerStep, RefuseStep, SayStep, PlayStep, MenuStep, CollectStep, HoursStep, LookupStep, SetStep, IfStep,
-        QueueStep, GotoStep, FlowStep, HangupStep,
+        QueueStep, VoicemailStep, GotoStep, FlowStep, HangupStep,
     )
 }  # fmt: skip
 #: Steps that need nothing but their word.
@@ -283,7 +300,8 @@ _EXAMPLES = {
     "refuse": "refuse: busy", "say": "say: Welcome.", "play": "play: welcome.wav", "menu": "menu: For sales, press 1.",
     "collect": "collect: Please enter your account number.", "hours": "hours: office",
     "lookup": "lookup: { account: $account }", "set": "set: { topic: Billing }", "if": "if: customer.vip",
-    "queue": "queue: billing", "goto": "goto: welcome", "flow": "flow: main",
+    "queue": "queue: billing", "voicemail": "voicemail: Please leave a message.",
+    "goto": "goto: welcome", "flow": "flow: main",
 }  # fmt: skip
 
 Step = Annotated[
@@ -298,6 +316,7 @@ Step = Annotated[
     | Annotated[SetStep, Tag("step:set")]
     | Annotated[IfStep, Tag("step:if")]
     | Annotated[QueueStep, Tag("step:queue")]
+    | Annotated[VoicemailStep, Tag("step:voicemail")]
     | Annotated[GotoStep, Tag("step:goto")]
     | Annotated[FlowStep, Tag("step:flow")]
     | Annotated[HangupStep, Tag("step:hangup")],
@@ -329,7 +348,7 @@ class Flow(Part):
     nodes: Annotated[Mapping[NodeName, tuple[Step, ...]], AfterValidator(_nodes)]
 
 
-for _model in (MenuStep, CollectStep, HoursStep, LookupStep, IfStep, QueueStep, GotoStep, Flow):
+for _model in (MenuStep, CollectStep, HoursStep, LookupStep, IfStep, QueueStep, VoicemailStep, GotoStep, Flow):
     _model.model_rebuild()
 
 

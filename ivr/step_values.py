@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from ivr.errors import did_you_mean, quote
-from ivr.values import Text, in_turn, wrong
+from ivr.values import Seconds, Text, in_turn, wrong
 
 #: Words for the keys that YAML would take for something else.
 KEY_WORDS = {"star": "*", "hash": "#"}
@@ -65,6 +65,18 @@ def _preferred(agents: tuple[str, ...]) -> tuple[str, ...]:
     return agents
 
 
+def _message_length(seconds: float) -> float:
+    if not 1 <= seconds <= 600:
+        raise wrong(f"{seconds:g}s for a message: expected 1s to 10m")
+    return seconds
+
+
+def _silence(seconds: float) -> float:
+    if seconds != int(seconds) or seconds > 60:
+        raise wrong(f"{seconds:g}s of silence: expected whole seconds, at most 60s, or 0s for none")
+    return seconds
+
+
 def one_field(lookup: Mapping[str, str]) -> Mapping[str, str]:
     if len(lookup) != 1:
         raise wrong("a lookup is by exactly one field: expected for example { account: $account }")
@@ -92,3 +104,5 @@ DigitCount = Annotated[
         }
     ),
 ]
+MessageLength = Annotated[Seconds, AfterValidator(_message_length)]
+Silence = Annotated[Seconds, AfterValidator(_silence)]

@@ -143,6 +143,16 @@ class Enqueue:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordMessage:
+    """Play prompts and a tone, and record what the caller says: until # or so much silence (0: none ends it), for
+    `at_most_s`. Result: `MessageRecorded`. A caller who hangs up meanwhile has left a message too."""
+
+    prompts: tuple[Prompt, ...]
+    at_most_s: float
+    silence_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The flow is over: hang up with `cause` (or refuse, when the call was never answered). Last instruction."""
 
@@ -151,7 +161,7 @@ class End:
     detail: str = ""
 
 
-Instruction = Answer | Play | ReadDigits | LookUpCustomer | Enqueue | End
+Instruction = Answer | Play | ReadDigits | LookUpCustomer | Enqueue | RecordMessage | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +193,11 @@ class QueueEnded:
     agent: str = ""
 
 
-Result = Done | Digits | CustomerFound | QueueEnded
+@dataclass(frozen=True, slots=True)
+class MessageRecorded:
+    """`file`: the name of the recording; empty when nothing was said."""
+
+    file: str
+
+
+Result = Done | Digits | CustomerFound | QueueEnded | MessageRecorded

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
 from tests.fakes.agi import AgiPeer, header
@@ -45,6 +46,7 @@ class FakeCall:
         self._changed = asyncio.Condition()
         self._prompt_over: asyncio.Future[str] | None = None
         self._dial_over: asyncio.Future[str] | None = None
+        self._recording: tuple[asyncio.Future[str], Path] | None = None
         self._peer: AgiPeer | None = None
         self._serving: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +90,7 @@ class FakeCall:
                     "STREAM FILE": self._stream,
                     "GOSUB callyard-dial": self._dial,
                     "EXEC": self._execute,
+                    "RECORD FILE": self._record,
                     "ANSWER": self._answer,
                     "SET VARIABLE": self._set,
                     "GET FULL VARIABLE": self._get,
@@ -150,6 +153,14 @@ class FakeCall:
         assert self._dial_over is not None
         self._dial_over.set_result(result)
 
+    def speak(self, seconds: float, result: str = "200 result=0 (timeout) endpos=8000") -> None:
+        """What is being recorded is so long by now, and ends unless `result` is empty."""
+        assert self._recording is not None
+        over, file = self._recording
+        file.write_bytes(bytes(44 + round(seconds * 16_000)))
+        if result:
+            over.set_result(result)
+
     @property
     def is_playing(self) -> bool:
         return self._prompt_over is not None and not self._prompt_over.done()
@@ -174,6 +185,8 @@ class FakeCall:
 
     def _end_waits(self, why: str) -> None:
         self._is_over = True
+        if self._recording is not None and not self._recording[0].done():
+            self._recording[0].set_result("200 result=-1 (hangup) endpos=8000")
         for wait in (self._prompt_over, self._dial_over):
             if wait is not None and not wait.done():
                 wait.set_result("200 result=-1 endpos=0" if wait is self._prompt_over else why)
@@ -212,6 +225,12 @@ class FakeCall:
             return "100 result=0 Trying...\n200 result=-1 Gosub failed"
         self.variables["CALLYARD_RESULT"] = result
         return "100 result=0 Trying...\n200 result=0 Gosub complete"
+
+    async def _record(self, words: list[str]) -> str:
+        file = Path(f"{words[2]}.{words[3]}")
+        self._recording = asyncio.get_running_loop().create_future(), file
+        self._note(f"record {file.name} {' '.join(words[4:])}")
+        return await self._recording[0]
 
     async def _execute(self, words: list[str]) -> str:
         argument = f" {words[2]}" if words[2:] and words[2] else ""

@@ -12,6 +12,7 @@ from acd.model import Configuration
 from acd.snapshot import InteractionView
 from cti.arrivals import Arrivals
 from cti.fastagi import AgiServer
+from cti.messages import Messages
 from cti.ports import Measures
 from cti.session_ports import SessionPorts
 from ivr.site import Site
@@ -44,6 +45,8 @@ class Reception:
         self.dispatcher = self.board.dispatcher
         self.directory = FakeDirectory()
         self.sounds = FakeSounds()
+        self.messages = Messages(folder / "messages")
+        self.messages.make()
         self.story: list[tuple[str, str]] = []
         self.world_known = asyncio.Event()
         self.world_known.set()
@@ -54,6 +57,7 @@ class Reception:
             story=self,
             dial_string=self.board.exchange.dial_string,
             utc=lambda: _EPOCH,
+            messages=self.messages,
             dead_man_s=60,
             renew_every_s=renew_every_s,
         )

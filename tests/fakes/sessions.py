@@ -19,6 +19,7 @@ class FakeSession:
         self.facts: list[Fact] = []
         self.rung = asyncio.Event()
         self.is_over = False
+        self.message = ""
         self.place = ("lab1", interaction_id, f"PJSIP/trunk-{interaction_id}")
 
     def press(self, digit: str) -> None:

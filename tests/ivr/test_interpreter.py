@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from ivr.schema import QUEUE_EXITS
 from ivr.steps import (
     Answer,
     Cause,
@@ -16,7 +15,6 @@ from ivr.steps import (
     Play,
     Prompt,
     ReadDigits,
-    Waiting,
 )
 from tests.ivr.sites import Ride, site_with
 
@@ -299,89 +297,3 @@ def test_a_condition_that_fails_on_a_value_does_not_hold_and_is_noted(tmp_path: 
     assert ride.heard == Play(said("On we go."))
     assert len(ride.execution.notes) == 1
     assert ride.execution.notes[0].startswith("main welcome:0: the condition cannot be evaluated")
-
-
-# --- queue ------------------------------------------------------------------------------------------------
-
-
-def test_a_queue_step_takes_its_rules_from_the_queue_and_from_itself(tmp_path: Path) -> None:
-    queues = """
-billing: { title: Billing, announcement: Please wait., announce_every: 15s, max_wait: 2m, music: calm }
-support: { title: Support }
-"""
-    steps = """
-    - queue: billing
-    - queue: billing
-      priority: 5
-      skills: { billing: 3 }
-      any_skill: [{ billing: 2, technical: 4 }]
-      prefer: [$dialled, last, $customer.note, maria]
-      prefer_for: 10s
-      attributes: { reason: "typed {caller}" }
-      announcement: { en: Still busy., zh: 忙 }
-      announce_every: 1m
-      max_wait: 30s
-      music: jazz
-    - queue: support
-    """
-    skills = "billing: Billing\ntechnical: Technical help\n"
-    site = site_with(tmp_path, steps, queues_yaml=queues, skills_yaml=skills)
-    ride = Ride(site, {"caller": "7", "dialled": "maria"}, language="zh")
-
-    assert ride.heard == Enqueue(
-        Waiting("billing", "calm", comfort=said("Please wait."), announce_every_s=15.0, tell_every_s=60.0),
-        max_wait_s=120.0,
-    )
-    assert ride.leave_queue("timed_out") == Enqueue(
-        Waiting("billing", "jazz", comfort=said("忙", language="zh"), announce_every_s=60.0, tell_every_s=60.0),
-        priority=5,
-        skills=(("billing", 3),),
-        any_skill=((("billing", 2), ("technical", 4)),),
-        attributes=(("reason", "typed 7"),),
-        max_wait_s=30.0,
-        preferred=("maria", "last"),
-        preferred_s=10.0,
-    )
-    assert ride.leave_queue("served") == Enqueue(Waiting("support", announce_every_s=30.0, tell_every_s=60.0))
-    assert ride.leave_queue("served") == DESIGNED
-
-
-@pytest.mark.parametrize(
-    ("outcome", "words"), [("served", "Bye."), ("timed_out", "Sorry."), ("closed", "Bye."), ("something new", "Bye.")]
-)
-def test_a_queue_step_goes_on_by_how_the_wait_ended(tmp_path: Path, outcome: str, words: str) -> None:
-    site = site_with(tmp_path, "- queue: billing\n  timed_out: [say: Sorry.]\n  then: [say: Bye.]")
-
-    assert Ride(site).leave_queue(outcome) == Play(said(words))
-
-
-def test_each_outcome_may_have_its_own_way(tmp_path: Path) -> None:
-    steps = "- queue: billing" + "".join(f"\n  {way}: [say: Way {way}.]" for way in QUEUE_EXITS)
-    site = site_with(tmp_path, steps)
-
-    heard = [Ride(site).leave_queue(outcome) for outcome in (*QUEUE_EXITS, "something new")]
-    assert heard == [*(Play(said(f"Way {way}.")) for way in QUEUE_EXITS), DESIGNED]
-
-
-def test_the_agent_is_told_what_was_chosen_typed_and_set(tmp_path: Path) -> None:
-    steps = """
-    - menu: Press 1.
-      keys: { 1: next }
-    """
-    rest = """
-    next:
-      - collect: Account.
-        into: account
-        digits: 2
-      - set: { topic: Billing, language: zh }
-      - queue: billing
-        attributes: { note: Careful }
-    """
-    ride = Ride(site_with(tmp_path, steps, rest), {"caller": "1"})
-    ride.press("1")
-    queued = ride.press("42")
-
-    assert isinstance(queued, Enqueue)
-    assert queued.attributes == (
-        ("menu welcome", "1 next"), ("account", "42"), ("topic", "Billing"), ("note", "Careful"),
-    )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from tests.ivr.sites import flow, problems_in, site_with
 
-LOOP = "a loop without end: no step on it waits for the caller (menu, collect or queue)"
+LOOP = "a loop without end: no step on it waits for the caller (menu, collect, queue or voicemail)"
 
 
 def test_a_loop_through_another_flow_is_found(tmp_path: Path) -> None:

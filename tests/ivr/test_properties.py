@@ -13,6 +13,7 @@ from ivr.errors import Problem, SiteError
 from ivr.interpreter import Execution
 from ivr.loader import load_site
 from ivr.positions import read_document
+from ivr.schema import QUEUE_EXITS
 from ivr.site import Site
 from ivr.steps import (
     Answer,
@@ -23,9 +24,11 @@ from ivr.steps import (
     Enqueue,
     Instruction,
     LookUpCustomer,
+    MessageRecorded,
     Play,
     QueueEnded,
     ReadDigits,
+    RecordMessage,
     Result,
 )
 from tests.effort import examples
@@ -166,7 +169,9 @@ def answer(data: st.DataObject, asked: Instruction) -> Result:
     if isinstance(asked, LookUpCustomer):
         return data.draw(FOUND)
     if isinstance(asked, Enqueue):
-        return QueueEnded(data.draw(st.sampled_from(["served", "timed_out", "closed"])))
+        return QueueEnded(data.draw(st.sampled_from([*QUEUE_EXITS, "something new"])))
+    if isinstance(asked, RecordMessage):
+        return MessageRecorded(data.draw(st.sampled_from(["", "c-1.wav"])))
     assert isinstance(asked, Answer | Play)
     return Done()
 
