@@ -262,13 +262,15 @@ class AgentChanged:
 
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
-    """Totals of a queue now: waiting (queued and offered), the oldest's first-asked time (0: none), agents by state."""
+    """Totals of a queue now: waiting (queued and offered), the oldest's first-asked time (0: none), agents by state,
+    and whether it is closed: nobody joins."""
 
     queue: str
     waiting: int
     oldest_asked_at: int
     agents_ready: int
     agents_signed_in: int
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from acd.errors import ConfigurationError
-from acd.model import AgentProfile, Configuration, QueueRules
+from acd.model import AgentProfile, Configuration, OverflowCause, QueueRules
 
 LOWEST_LEVEL, HIGHEST_LEVEL = 1, 10
 HIGHEST_WEIGHT = 10
@@ -23,6 +23,7 @@ def validate(configuration: Configuration) -> None:
     for rules in configuration.queues:
         _validate_queue(rules)
         _validate_steps(rules, queues)
+        _validate_overflows(rules, queues)
     for profile in configuration.agents:
         _validate_agent(profile, queues)
 
@@ -40,10 +41,16 @@ def _validate_ids(what: str, ids: Iterable[str]) -> None:
 def _validate_queue(rules: QueueRules) -> None:
     if rules.ring_us <= 0:
         raise ConfigurationError(f"queue {rules.id!r}: ring_us: expected more than 0, got {rules.ring_us}")
+    if rules.expected_handling_us <= 0:
+        raise ConfigurationError(
+            f"queue {rules.id!r}: expected_handling_us: expected more than 0, got {rules.expected_handling_us}"
+        )
     for name, value in (
         ("wrap_up_us", rules.wrap_up_us),
         ("wrap_up_most_us", rules.wrap_up_most_us),
         ("short_abandon_us", rules.short_abandon_us),
+        ("regain_us", rules.regain_us),
+        ("expected_patience_us", rules.expected_patience_us),
     ):
         if value < 0:
             raise ConfigurationError(f"queue {rules.id!r}: {name}: expected 0 or more, got {value}")
@@ -70,6 +77,17 @@ def _validate_steps(rules: QueueRules, queues: set[str]) -> None:
     for step in rules.raise_priority:
         if step.by <= 0:
             raise ConfigurationError(f"{who}: raise_priority: by: expected more than 0, got {step.by}")
+
+
+def _validate_overflows(rules: QueueRules, queues: set[str]) -> None:
+    who = f"queue {rules.id!r}: overflow"
+    for each in rules.overflow:
+        if each.cause is OverflowCause.CLOSED:
+            raise ConfigurationError(f"{who}: expected a cause that has a limit, got {each.cause.value}")
+        if each.at <= 0:
+            raise ConfigurationError(f"{who}: {each.cause.value}: at: expected more than 0, got {each.at}")
+        if each.queue and (each.queue not in queues or each.queue == rules.id):
+            raise ConfigurationError(f"{who}: {each.cause.value}: expected another known queue, got {each.queue!r}")
 
 
 def _validate_order(where: str, instants: list[int]) -> None:

@@ -2,8 +2,8 @@
 
 The engine is the only thing in `acd` that changes. Same events at the same instants give the same commands, byte
 for byte, in any process: no clock, no randomness, no order of sets or hashes decides anything. Each event is
-applied, more agents are let in where nobody is signed in, waiting interactions and ready agents are matched, and what
-it touched is verified and shown.
+applied, who waited too long is given away, more agents are let in where nobody is signed in, waiting interactions and
+ready agents are matched, and what it touched is verified and shown.
 
 Late, doubled and inapplicable events change nothing and are counted in `counts` as `EventName:why`.
 """
@@ -20,6 +20,7 @@ from acd.events import ConfigurationChanged, Event
 from acd.floor import Floor
 from acd.invariants import FULL_CHECK_EVERY, repair_all, repair_touched
 from acd.model import Configuration
+from acd.overflows import overflow
 from acd.pairing import match
 from acd.reactions import REACTIONS
 from acd.showing import note_shown, publish
@@ -88,6 +89,7 @@ class Engine:
         floor.now = now
         floor.handled += 1
         apply(floor, event)
+        overflow(floor)
         settle(floor)
         match(floor)
         self._verify()
@@ -102,5 +104,6 @@ class Engine:
         if floor.handled % FULL_CHECK_EVERY == 0:
             repaired += repair_all(floor)
         if repaired:
+            overflow(floor)
             settle(floor)
             match(floor)

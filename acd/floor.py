@@ -15,12 +15,24 @@ from heapq import heapify, heappop, heappush
 
 from acd.assignments import Assignment
 from acd.commands import Command
+from acd.experience import Seen
 from acd.interactions import Interaction
 from acd.matching import Terms, merged_choices, merged_needs, relaxed
-from acd.model import AgentProfile, AgentState, AssignmentState, Configuration, Move, Presence, QueueRules, Stage
-from acd.presence import Agent, agent_state, served_queues
-from acd.queues import Queue
+from acd.model import (
+    AgentProfile,
+    AgentState,
+    AssignmentState,
+    Configuration,
+    Move,
+    OverflowCause,
+    Presence,
+    QueueRules,
+    Stage,
+)
+from acd.presence import AT_WORK, Agent, agent_state, served_queues
+from acd.queues import Closure, Queue
 from acd.ranking import rank_key
+from acd.regains import Regain
 from acd.strategies import standing
 
 #: So many closed interactions are remembered, to tell a late event from an unknown one and to refuse a second life.
@@ -30,8 +42,8 @@ CLOSED_REMEMBERED = 4096
 TERMS_REMEMBERED = 1024
 
 Due = tuple[int, str, str, str]
-"""A deadline: (when, what: desktop, offer, wrap_up, move or step, agent id or empty, interaction's or move's id or
-empty)."""
+"""A deadline: (when, what: desktop, offer, wrap_up, move, step, leave or closure, agent id (of a closure its queue) or
+empty, interaction's or move's id or empty)."""
 
 
 class Floor:
@@ -48,12 +60,17 @@ class Floor:
         self.counts: dict[str, int] = {}
         self.queues: dict[str, Queue] = {}
         self.levelled = False
+        self.closures: dict[str, Closure] = {}
+        self.seen: dict[str, Seen] = {}
+        self.regains: dict[str, dict[str, Regain]] = {}
         self.due: list[Due] = []
         self.out: list[Command] = []
         self.freed: set[str] = set()
         self.arrived: set[str] = set()
         self.rematch_all = False
         self.stirred: set[str] = set()
+        self.returned: set[str] = set()
+        self.changed: set[str] = set()
         self.able: dict[Terms, bool] = {}
         self.touched_agents: set[str] = set()
         self.touched_interactions: set[str] = set()
@@ -88,8 +105,11 @@ class Floor:
                 for reached in each.queues:
                     self.queues[reached].reached_from.append(queue_id)
         self.due = []
+        for closure in self.closures.values():
+            self.watch_closure(closure)
         self.able.clear()
         self.stirred = set(self.queues)
+        self.changed = {queue_id for queue_id, queue in self.queues.items() if queue.rules.overflow}
         for interaction in self.interactions.values():
             self.rank(interaction)
             file_in(self.queues, interaction)
@@ -152,6 +172,13 @@ class Floor:
         interaction.step_at = _next_step(interaction, rules)
         if interaction.step_at:
             heappush(self.due, (interaction.step_at, "step", "", interaction.id))
+        self.watch_leaving(interaction)
+
+    def watch_leaving(self, interaction: Interaction) -> None:
+        """Run the clock to the next time-out that was not looked at yet."""
+        interaction.leave_at = next_leave(interaction, self.queues[interaction.queue].rules)
+        if interaction.leave_at:
+            heappush(self.due, (interaction.leave_at, "leave", "", interaction.id))
 
     def terms_at(self, interaction: Interaction, ring: int) -> Terms:
         """Who may once so many rings of its queue are reached."""
@@ -194,6 +221,8 @@ class Floor:
                 states[before] -= 1
                 states[agent.state] += 1
                 self.touched_queues.add(queue_id)
+            if (before in AT_WORK) is not (agent.state in AT_WORK) or AgentState.LOGGED_OUT in (before, agent.state):
+                self.changed.update(each for each in agent.queues if self.queues[each].watches_staff)
             if AgentState.LOGGED_OUT in (before, agent.state):
                 self.able.clear()
                 self.stirred.update(agent.queues)
@@ -215,6 +244,7 @@ class Floor:
         if agent.state is not AgentState.LOGGED_OUT:
             self.able.clear()
             self.stirred.update(lost, won)
+            self.changed.update(each for each in (*lost, *won) if self.queues[each].watches_staff)
 
     # --- presence ------------------------------------------------------------------------------------------
 
@@ -246,6 +276,14 @@ class Floor:
         if move.due_at:
             heappush(self.due, (move.due_at, "move", agent.id, move.id))
 
+    # --- closed queues -------------------------------------------------------------------------------------
+
+    def watch_closure(self, closure: Closure) -> None:
+        """The queue is closed; where that has an end, the clock to it runs."""
+        self.queues[closure.queue].closure = closure
+        if closure.until_at:
+            heappush(self.due, (closure.until_at, "closure", closure.queue, ""))
+
     # --- deadlines -----------------------------------------------------------------------------------------
 
     def next_due(self) -> int | None:
@@ -266,6 +304,12 @@ class Floor:
         if kind == "step":
             waiting = self.interactions.get(interaction_id)
             return waiting is not None and waiting.is_waiting and waiting.step_at == at
+        if kind == "leave":
+            waiting = self.interactions.get(interaction_id)
+            return waiting is not None and waiting.stage is Stage.QUEUED and waiting.leave_at == at
+        if kind == "closure":
+            closure = self.closures.get(agent_id)
+            return closure is not None and closure.until_at == at
         agent = self.agents.get(agent_id)
         if agent is None:
             return False
@@ -287,6 +331,15 @@ def file_in(queues: Mapping[str, Queue], interaction: Interaction) -> None:
         queue.file(interaction)
         for queue_id in interaction.terms.queues:
             queues[queue_id].file_offer(interaction)
+
+
+def next_leave(interaction: Interaction, rules: QueueRules) -> int:
+    """When the next time-out is due that was not looked at yet, 0 for none."""
+    if not rules.overflow and not interaction.wait_until:
+        return 0
+    instants = [interaction.entered_at + each.at for each in rules.overflow if each.cause is OverflowCause.TIMED_OUT]
+    instants.append(interaction.wait_until)
+    return min((at for at in instants if at > interaction.looked_at), default=0)
 
 
 def _next_step(interaction: Interaction, rules: QueueRules) -> int:

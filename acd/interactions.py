@@ -34,9 +34,12 @@ class Interaction:
     queue's own. `visits`, `offers` and `adoptions` count from the beginning and make the ids.
     `ring` and `raised`: how many rings of the queue were reached and steps of priority taken in this visit.
     `preferred`: agents who alone may until `preferred_until`, which is 0 when that is over. `terms`: who may now.
-    `step_at`: when time changes any of this next, 0 for never. `offer_id` names the offer
-    or talk in progress, `agent_id` who holds it, `served_by` who talked last. `beside`: the further offers that were
-    made together with that one and are open; their phones ring at the same time.
+    `left_by`: how the last visit ended (an overflow's cause, else the outcome). `chain`: the queues since the flow
+    asked: the one asked for first, the present one last. `wait_until`: when the flow wants them back, 0 for never;
+    `looked_at`: when time-outs were looked at last. `leave_at`: when the next time-out is due, 0 for none. `step_at`:
+    when time takes the next step, 0 for never. `offer_id` names the offer or talk in progress, `agent_id` who holds it,
+    `served_by` who talked last. `beside`: the further offers that were made together with that one and are open; their
+    phones ring at the same time.
     """
 
     id: str
@@ -69,9 +72,14 @@ class Interaction:
     preferred: tuple[str, ...] = ()
     preferred_until: int = 0
     beside: tuple[OpenOffer, ...] = ()
+    left_by: str = ""
+    chain: tuple[str, ...] = ()
+    wait_until: int = 0
+    looked_at: int = 0
     rank: RankKey = field(default=NO_RANK, metadata=DERIVED)
     terms: Terms = field(default=NO_TERMS, metadata=DERIVED)
     step_at: int = field(default=0, metadata=DERIVED)
+    leave_at: int = field(default=0, metadata=DERIVED)
 
     @property
     def needs(self) -> Needs:

@@ -8,6 +8,7 @@ place, the agent is freed, an index is built anew. Nobody waits for ever because
 - holder: an interaction that is offered or talks is held by the agents it names;
 - waiting: the queue's line and its offerable part agree with the interaction's stage;
 - ready: the ready lists hold exactly the agents whose derived state is ready, of the queues that they serve now;
+- leaving: the clock to the next time-out of who waits runs to the right instant;
 - outcome: no open interaction has been closed before;
 - index (full check only): all queues' indexes are what building them anew gives.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from acd.floor import Floor, file_in
+from acd.floor import Floor, file_in, next_leave
 from acd.interactions import Interaction
 from acd.model import AgentState, AssignmentState, Stage
 from acd.presence import Agent, agent_state, served_queues
@@ -149,6 +150,8 @@ def _of_interaction(floor: Floor, interaction: Interaction) -> list[str]:
     queue = floor.queues.get(interaction.queue)
     if interaction.is_waiting if queue is None else not _is_in_place(floor, queue, interaction):
         found.append("waiting")
+    elif queue is not None and interaction.is_waiting and interaction.leave_at != next_leave(interaction, queue.rules):
+        found.append("leaving")
     return found
 
 
@@ -180,6 +183,8 @@ def _repair_interaction(floor: Floor, interaction: Interaction) -> int:
         _repair_holder(floor, interaction)
     elif "waiting" in found:
         refile(floor, interaction)
+    elif "leaving" in found:
+        floor.watch_leaving(interaction)
     return len(found)
 
 
@@ -207,4 +212,8 @@ def _wrong_indexes(floor: Floor) -> list[str]:
             queue.agents[agent.id] = agent
             if agent.state is AgentState.READY:
                 queue.ready.add(queue.kept(agent, standing(agent)))
-    return [queue_id for queue_id, queue in floor.queues.items() if not queue.agrees(expected[queue_id])]
+    return [
+        queue_id
+        for queue_id, queue in floor.queues.items()
+        if not queue.agrees(expected[queue_id]) or queue.closure != floor.closures.get(queue_id)
+    ]

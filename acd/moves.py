@@ -21,11 +21,13 @@ from acd.commands import (
     WithdrawOffer,
     WrapUpClosed,
 )
+from acd.expectations import expect, note_talked, note_waited, note_wrapped_up
 from acd.explain import explain
 from acd.floor import CLOSED_REMEMBERED, Floor
 from acd.interactions import Interaction, OpenOffer
 from acd.model import ANSWERED_BY_COLLEAGUE, AssignmentState, OfferOutcome, Outcome, Reason, Stage, VisitOutcome
 from acd.presence import Agent
+from acd.regains import note_abandoned
 
 #: Offer outcomes after which a phone may still ring and must be stopped.
 _STILL_RINGING = (OfferOutcome.WITHDRAWN, OfferOutcome.EXPIRED, OfferOutcome.REJECTED)
@@ -42,18 +44,22 @@ def place(floor: Floor, interaction: Interaction, stage: Stage, queue: str, agen
         floor.file(interaction)
         interaction.queue = queue
         floor.rank(interaction)
+    if interaction.stage is Stage.OFFERED and stage is Stage.QUEUED:
+        floor.returned.add(interaction.id)
     interaction.stage, interaction.agent_id = stage, agent_id
     floor.file(interaction)
     floor.out.append(StageChanged(interaction.id, stage, queue, agent_id))
 
 
-def open_visit(floor: Floor, interaction: Interaction, queue: str) -> None:
+def open_visit(floor: Floor, interaction: Interaction, queue: str, regained: str = "") -> None:
     """Enter a queue's line. Priority, requirements, attributes and first-asked time are already set."""
     interaction.visits += 1
     interaction.visit_id = f"{interaction.id}#{interaction.visits}"
     interaction.entered_at = floor.now
+    interaction.looked_at = floor.now
     interaction.ring = interaction.raised = 0
     place(floor, interaction, Stage.QUEUED, queue, "")
+    expected = expect(floor, interaction)
     floor.out.append(
         VisitOpened(
             visit_id=interaction.visit_id,
@@ -64,11 +70,16 @@ def open_visit(floor: Floor, interaction: Interaction, queue: str) -> None:
             entered_at=floor.now,
             position=floor.queues[queue].line.position(interaction.rank),
             attributes=interaction.attributes,
+            expected_wait_us=expected.mean_us,
+            expected_most_us=expected.most_us,
+            regained=regained,
         )
     )
 
 
-def close_visit(floor: Floor, interaction: Interaction, outcome: VisitOutcome, agent_id: str = "") -> None:
+def close_visit(
+    floor: Floor, interaction: Interaction, outcome: VisitOutcome, agent_id: str = "", cause: str = ""
+) -> None:
     """Say how the visit ended; the caller of this move then places the interaction elsewhere."""
     floor.out.append(
         VisitClosed(
@@ -79,9 +90,15 @@ def close_visit(floor: Floor, interaction: Interaction, outcome: VisitOutcome, a
             agent_id=agent_id,
             entered_at=interaction.entered_at,
             closed_at=floor.now,
+            cause=cause,
         )
     )
+    gave_up = outcome is VisitOutcome.ABANDONED
+    note_waited(floor, interaction.queue, floor.now - interaction.entered_at, gave_up=gave_up)
+    if gave_up:
+        note_abandoned(floor, interaction)
     interaction.visit_id = ""
+    interaction.left_by = cause or outcome.value
 
 
 def close_interaction(
@@ -291,13 +308,16 @@ def _open_talk(floor: Floor, interaction: Interaction, agent: Agent) -> None:
 def end_talk(floor: Floor, interaction: Interaction, gap: bool) -> None:
     """The bridge ended: wrap-up or free. The interaction stays where it is until placed."""
     agent = floor.agents[interaction.agent_id]
+    started_at = interaction.talk_started_at
     wrap_up_until = 0
     for held in agent.assignments:
         if held.interaction_id == interaction.id and held.wrap_up_us:
             held.wrap_up(floor.now)
             wrap_up_until = held.deadline
     talk_closed(floor, interaction, wrap_up_until, gap)
-    _was_busy(floor, agent, interaction.talk_started_at)
+    # A talk that was adopted after a gap has no reason, and no offer of which the ringing would count.
+    note_talked(floor, interaction.queue, floor.now - (interaction.offered_at if interaction.reason else started_at))
+    _was_busy(floor, agent, started_at)
     interaction.offer_id, interaction.reason = "", None
     if wrap_up_until:
         heappush(floor.due, (wrap_up_until, "wrap_up", agent.id, interaction.id))
@@ -342,6 +362,7 @@ def end_wrap_up(floor: Floor, agent: Agent, held: Assignment, disposition: str, 
             timed_out=timed_out,
         )
     )
+    note_wrapped_up(floor, held.queue, floor.now - held.since)
     _was_busy(floor, agent, held.since)
     agent.idle_since = floor.now
     drop(floor, agent, held.interaction_id)

@@ -29,6 +29,9 @@ _BY_PHONE = {
     Phone.BUSY: AgentState.PHONE_BUSY,
 }
 
+#: An agent in one of these states works: they are there for whoever waits next, now or when they are done.
+AT_WORK = (AgentState.READY, AgentState.RESERVED, AgentState.TALKING, AgentState.WRAP_UP)
+
 
 @dataclass(slots=True)
 class Agent:

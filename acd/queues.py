@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from acd.commands import QueueChanged
 from acd.interactions import Interaction
 from acd.matching import Choices, Needs, Terms, missing_skill
-from acd.model import AgentState, QueueRules, Requirement, Strategy
+from acd.model import AgentState, OverflowCause, QueueRules, Requirement, Stage, Strategy
 from acd.presence import Agent
 from acd.ranking import AgentKey, Ranked, RankKey, Standing
 from acd.strategies import RULES
 
 ANYBODY = ""
 
+#: Overflows of those who wait that depend on who works.
+_BY_STAFF = (OverflowCause.FEW_SIGNED_IN, OverflowCause.LONG_WAIT)
+
 Asked = tuple[Needs, Choices]
 Waiting = dict[Asked, Ranked[RankKey]]
 
 
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Nobody joins `queue` until `until_at` (0: until it is opened). `keep_waiting`: who waited then still waits."""
+
+    queue: str
+    until_at: int
+    keep_waiting: bool
+    by: str
+    reason: str
+
+
 class Queue:
     """`line`: all who wait, in order. `asked`: their first-asked times. `choosy`: those of them for whom more agents
-    may yet be let in. `offerable`: who may be offered to this queue's agents now (also from queues whose rings reach
-    it), by the agent whom they prefer (or ANYBODY) and by what they need (few different needs, so an agent's skills
-    are compared once per need and not once per caller). `agents`: who serves it. `ready`: those who may be offered
-    something, in the order that `rule` keeps, by level first where the queue is `levelled`: where an agent has another
-    level than 1 in it. `states`: how many are in which state. `reached_from`: queues whose rings add this one, and
-    itself. `at_once`: how many phones ring for one caller. `terms`: by requirements and ring, as worked out before."""
+    may yet be let in. `ringing`: those of them for whom a phone rings. `offerable`: who may be offered to this queue's
+    agents now (also from queues whose rings reach it), by the agent whom they prefer (or ANYBODY) and by what they need
+    (few different needs, so an agent's skills are compared once per need and not once per caller). `agents`: who serves
+    it. `ready`: those who may be offered something, in the order that `rule` keeps, by level first where the queue is
+    `levelled`: where an agent has another level than 1 in it. `states`: how many are in which state. `reached_from`:
+    queues whose rings add this one, and itself. `at_once`: how many phones ring for one caller. `terms`: by
+    requirements and ring, as worked out before. `closure`: None while it is open. `watches_staff`: who waits is looked
+    at when agents begin or end work."""
 
     __slots__ = (
-        "agents", "asked", "at_once", "choosy", "levelled", "line", "offerable", "reached_from", "ready", "rule",
-        "rules", "shown", "states", "terms",
+        "agents", "asked", "at_once", "choosy", "closure", "levelled", "line", "offerable", "reached_from", "ready",
+        "ringing", "rule", "rules", "shown", "states", "terms", "watches_staff",
     )  # fmt: skip
 
     def __init__(self, rules: QueueRules) -> None:
@@ -40,6 +57,7 @@ class Queue:
         self.line: Ranked[RankKey] = Ranked()
         self.asked: Ranked[AgentKey] = Ranked()
         self.choosy: set[str] = set()
+        self.ringing: set[str] = set()
         self.offerable: dict[str, Waiting] = {}
         self.agents: dict[str, Agent] = {}
         self.ready: Ranked[AgentKey] = Ranked()
@@ -47,6 +65,8 @@ class Queue:
         self.reached_from: list[str] = [rules.id]
         self.terms: dict[tuple[tuple[Requirement, ...], int], Terms] = {}
         self.shown: QueueChanged | None = None
+        self.closure: Closure | None = None
+        self.watches_staff = any(each.waiting and each.cause in _BY_STAFF for each in rules.overflow)
 
     def file(self, interaction: Interaction) -> None:
         """Put one who is in this queue in its line where the stage says so; doing it twice changes nothing."""
@@ -57,6 +77,10 @@ class Queue:
         else:
             self.line.discard(interaction.rank)
             self.asked.discard(asked)
+        if interaction.stage is Stage.OFFERED:
+            self.ringing.add(interaction.id)
+        else:
+            self.ringing.discard(interaction.id)
         if self._is_choosy(interaction):
             self.choosy.add(interaction.id)
         else:
@@ -121,6 +145,7 @@ class Queue:
             and list(self.ready) == list(other.ready)
             and self.states == other.states
             and self.choosy == other.choosy
+            and self.ringing == other.ringing
             and self.agents == other.agents
             and _listed(self.offerable) == _listed(other.offerable)
         )
@@ -149,6 +174,7 @@ class Queue:
             oldest_asked_at=int(oldest[0]) if oldest else 0,
             agents_ready=len(self.ready),
             agents_signed_in=sum(self.states.values()) - self.states[AgentState.LOGGED_OUT],
+            is_closed=self.closure is not None,
         )
 
 

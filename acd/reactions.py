@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from acd.assignments import Assignment
+from acd.closures import close_queue, end_closure, open_queue
 from acd.commands import InteractionOpened
 from acd.events import (
     AgentMoveCancelled,
@@ -29,7 +30,9 @@ from acd.events import (
     OfferRejected,
     PhoneChanged,
     PresenceChosen,
+    QueueClosed,
     QueueLeft,
+    QueueOpened,
     RoutingPaused,
     RoutingResumed,
     TalkEnded,
@@ -67,11 +70,12 @@ from acd.moves import (
     close_visit,
     end_talk,
     end_wrap_up,
-    open_visit,
     place,
     ring_on,
 )
+from acd.overflows import join, look
 from acd.presence import Agent
+from acd.regains import regain
 from acd.showing import show_vanished
 from acd.steps import take_due
 from acd.temporary_moves import begin_move, end_move, keep_moves, refusal, take_due_move
@@ -147,6 +151,10 @@ def _leave_vanished_queues(floor: Floor, kept: set[str]) -> None:
         if interaction.is_waiting and interaction.queue not in kept:
             _leave_queue(floor, interaction, VisitOutcome.WITHDRAWN)
     for queue_id in sorted(floor.queues.keys() - kept):
+        floor.seen.pop(queue_id, None)
+        floor.regains.pop(queue_id, None)
+        if queue_id in floor.closures:
+            end_closure(floor, queue_id)
         show_vanished(floor, queue_id)
 
 
@@ -245,7 +253,10 @@ def _enter_queue(floor: Floor, interaction: Interaction, event: InteractionQueue
     interaction.preferred = _preferred(event)
     lasts = bool(event.preferred) and event.preferred_us > 0
     interaction.preferred_until = floor.now + event.preferred_us if lasts else 0
-    open_visit(floor, interaction, event.queue)
+    interaction.chain = ()
+    interaction.wait_until = floor.now + event.max_wait_us if event.max_wait_us > 0 else 0
+    regained = regain(floor, interaction, event.queue)
+    join(floor, interaction, event.queue, regained)
 
 
 def _preferred(event: InteractionQueued) -> tuple[str, ...]:
@@ -482,6 +493,10 @@ def _clock_reached(floor: Floor, event: ClockReached) -> None:
     while due is not None:
         if due[1] == "step":
             take_due(floor, floor.interactions[due[3]])
+        elif due[1] == "leave":
+            look(floor, floor.interactions[due[3]])
+        elif due[1] == "closure":
+            end_closure(floor, due[2])
         else:
             _expire(floor, due[1], floor.agents[due[2]], due[3])
         due = floor.pop_due()
@@ -503,7 +518,9 @@ def _expire(floor: Floor, kind: str, agent: Agent, interaction_id: str) -> None:
 
 
 def _asks_the_same(interaction: Interaction, event: InteractionQueued) -> bool:
-    held = (interaction.queue, interaction.priority, interaction.requirements, interaction.attributes)
+    """Overflow may have led on from the queue that was asked for."""
+    queue = event.queue if event.queue in (interaction.chain[0], interaction.queue) else ""
+    held = (queue, interaction.priority, interaction.requirements, interaction.attributes)
     asked = (event.queue, event.priority, event.requirements, event.attributes)
     return (*held, interaction.preferred) == (*asked, _preferred(event))
 
@@ -527,6 +544,8 @@ REACTIONS: dict[type, Callable[[Floor, Any], None]] = {
     PresenceChosen: _presence_chosen,
     AgentMoved: _agent_moved,
     AgentMoveCancelled: _move_cancelled,
+    QueueClosed: close_queue,
+    QueueOpened: open_queue,
     PhoneChanged: _phone_changed,
     DesktopChanged: _desktop_changed,
     RoutingPaused: _paused,

@@ -13,6 +13,8 @@ from acd.configuration import validate
 from acd.engine import Engine
 from acd.errors import ConfigurationError, SnapshotError
 from acd.events import Attributes
+from acd.expectations import expect
+from acd.experience import Seen
 from acd.floor import Floor
 from acd.interactions import Interaction, OpenOffer
 from acd.model import (
@@ -26,6 +28,8 @@ from acd.model import (
     Stage,
 )
 from acd.presence import Agent, state_reason
+from acd.queues import Closure
+from acd.regains import Regain
 from acd.showing import note_shown
 
 #: Raised with every change of the stored form; another version is refused by name.
@@ -43,6 +47,9 @@ class _Snapshot:
     interactions: list[Interaction]
     closed: list[str]
     counts: list[tuple[str, int]] = field(default_factory=list)
+    closures: list[Closure] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    regains: list[Regain] = field(default_factory=list)
 
 
 def dump(engine: Engine) -> Plain:
@@ -59,6 +66,9 @@ def dump(engine: Engine) -> Plain:
             interactions=list(floor.interactions.values()),
             closed=list(floor.closed),
             counts=sorted(floor.counts.items()),
+            closures=list(floor.closures.values()),
+            seen=list(floor.seen.values()),
+            regains=[each for callers in floor.regains.values() for each in callers.values()],
         )
     )
 
@@ -82,10 +92,18 @@ def restore(data: object) -> Engine:
             agent.signed_in_at = agent.tile_at  # stored before this was kept: the best that is known
     floor.closed = dict.fromkeys(stored.closed)
     floor.counts = dict(stored.counts)
+    floor.closures = {closure.queue: closure for closure in stored.closures}
+    floor.seen = {seen.queue: seen for seen in stored.seen}
+    for each in stored.regains:
+        floor.regains.setdefault(each.queue, {})[each.caller] = each
+    for interaction in stored.interactions:
+        if interaction.is_waiting and not interaction.chain:
+            interaction.chain = (interaction.queue,)  # stored before this was kept
     _verify(floor, stored)
     floor.reindex()
     floor.freed.clear()  # the dumped engine had matched them already
     floor.stirred.clear()
+    floor.changed.clear()
     note_shown(floor)
     return Engine.on(floor)
 
@@ -95,6 +113,7 @@ def _verify(floor: Floor, stored: _Snapshot) -> None:
     for what, found, unique in (
         ("agents", stored.agents, floor.agents),
         ("interactions", stored.interactions, floor.interactions),
+        ("closures", stored.closures, floor.closures),
     ):
         if len(found) != len(unique):
             raise SnapshotError(f"snapshot.{what}: expected every id once, got one twice")
@@ -105,6 +124,14 @@ def _verify(floor: Floor, stored: _Snapshot) -> None:
             for queue in named:
                 if queue not in queues:
                     raise SnapshotError(f"snapshot.agents[{at}].{what}: expected known ones, got {queue!r}")
+    for what, names in (
+        ("closures", [each.queue for each in stored.closures]),
+        ("seen", [each.queue for each in stored.seen]),
+        ("regains", [each.queue for each in stored.regains]),
+    ):
+        for at, name in enumerate(names):
+            if name not in queues:
+                raise SnapshotError(f"snapshot.{what}[{at}].queue: expected a known queue, got {name!r}")
     for at, interaction in enumerate(stored.interactions):
         where = f"snapshot.interactions[{at}]"
         if interaction.is_waiting and interaction.queue not in queues:
@@ -151,6 +178,7 @@ class QueueView:
     oldest_asked_at: int
     agents_ready: int
     agents_signed_in: int
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +187,10 @@ class InteractionView:
     `entered_at` are 0 where they do not apply. `visit_id`: the visit that is open. `offer_id`: the offer or talk
     in progress, with `offered_at` and, in a talk, `talk_started_at`. `served_by`: who talked last.
     `reason`: why `agent_id` has them; None before an offer and for adopted talks. `beside`: further offers whose phones
-    ring at the same time. `ring`: how many rings of the queue
-    are reached. `preferred`: agents who alone may until `preferred_until`; empty and 0 once that is over."""
+    ring at the same time. `ring`: how many rings of the queue are reached. `preferred`: agents who alone may until
+    `preferred_until`; empty and 0 once that is over. `left_by`: how its last visit ended (an overflow's cause, else the
+    outcome); empty before. `expected_wait_us`: how long they will wait from now on (the queue's estimator); 0 where
+    nothing can be said."""
 
     id: str
     caller: str
@@ -248,6 +278,7 @@ def queue_view(engine: Engine, queue_id: str) -> QueueView:
         oldest_asked_at=totals.oldest_asked_at,
         agents_ready=totals.agents_ready,
         agents_signed_in=totals.agents_signed_in,
+        is_closed=totals.is_closed,
     )
 
 
@@ -309,4 +340,6 @@ def _interaction_view(floor: Floor, interaction: Interaction) -> InteractionView
         preferred=interaction.preferred if waiting and interaction.preferred_until else (),
         preferred_until=interaction.preferred_until if waiting else 0,
         beside=interaction.beside,
+        left_by=interaction.left_by,
+        expected_wait_us=expect(floor, interaction).mean_us if queue and waiting else 0,
     )

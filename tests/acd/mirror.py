@@ -8,7 +8,7 @@ Longer than other files, because an account that shares nothing with what it jud
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from acd.commands import (
@@ -21,6 +21,7 @@ from acd.commands import (
     OfferClosed,
     OfferInteraction,
     QueueChanged,
+    QueueClosureChanged,
     StageChanged,
     TalkClosed,
     TalkOpened,
@@ -38,6 +39,8 @@ from acd.events import (
     InteractionAttached,
     InteractionDetached,
     InteractionQueued,
+    QueueClosed,
+    QueueOpened,
     RoutingPaused,
     RoutingResumed,
     WrapUpExtended,
@@ -48,13 +51,16 @@ from acd.model import (
     Desktop,
     MoveState,
     OfferOutcome,
+    OverflowCause,
     Phone,
     Presence,
     QueueRules,
     Requirement,
     Stage,
     Strategy,
+    VisitOutcome,
 )
+from tests.acd.mirror_overflow import Overflows, is_vague
 
 
 @dataclass
@@ -75,6 +81,9 @@ class Caller:
     preferred: tuple[str, ...] = ()
     until: int = 0
     told: tuple[int, bool] = (0, False)
+    number: str = ""
+    chain: tuple[str, ...] = ()
+    wait_until: int = 0
 
 
 @dataclass
@@ -118,10 +127,15 @@ class Mirror:
         self.once: set[str] = set()
         self.wrap_ups: set[tuple[str, str]] = set()
         self.posted: list[tuple[str, str, tuple[str, ...], tuple[str, ...], MoveState]] = []
+        self.overflows = Overflows(self)
+        self.served_in: dict[str, str] = {}
+        self.closed: dict[str, int] = {}
+        self.kept: set[str] = set()
         self.totals = {rules.id: QueueChanged(rules.id, 0, 0, 0, 0) for rules in configuration.queues}
 
     def follow(self, event: Event, answer: tuple[Command, ...], now: int) -> None:
         self._take_event(event, now)
+        self.vague = is_vague(event, answer)
         told = [
             (each.agent_id, each.move_id, each.add, each.remove, each.state)
             for each in answer
@@ -131,14 +145,17 @@ class Mirror:
         before = {agent_id: seat.shown for agent_id, seat in self.seats.items()}
         for command in answer:
             self._take(command, event, now)
+            self.overflows.take_other(command, now)
         self._forget_seats()
         made = [each for each in answer if isinstance(each, OfferInteraction)]
+        self.overflows.judge(event, answer, {(each.interaction_id, each.agent_id) for each in made}, now)
         self._settle({each.interaction_id for each in made})
         self._judge_offers(made, now)
         for each in made:
             self.seats[each.agent_id].offered_at = now
         if isinstance(event, WrapUpExtended):
             self._judge_wrap_up(event, before.get(event.agent_id))
+        self._judge_closures(event, answer)
         self._judge_holdings()
         self._judge_totals()
 
@@ -153,11 +170,19 @@ class Mirror:
                 self.callers[event.interaction_id].attached = isinstance(event, InteractionAttached)
         elif isinstance(event, ClockReached):
             self._take_time(now)
+            self.closed = {queue: until for queue, until in self.closed.items() if not until or until > now}
             self._take_time_of_moves(now)
+        elif isinstance(event, QueueClosed):
+            self._take_closing(event, now)
+        elif isinstance(event, QueueOpened):
+            self.closed.pop(event.queue, None)
         elif isinstance(event, RoutingPaused | RoutingResumed):
             self.paused = isinstance(event, RoutingPaused)
         elif isinstance(event, ConfigurationChanged):
             self.configuration = event.configuration
+            names = {rules.id for rules in event.configuration.queues}
+            self.closed = {queue: until for queue, until in self.closed.items() if queue in names}
+            self.overflows.forget(names)
             for profile in event.configuration.agents:
                 self.seats.setdefault(profile.id, Seat(now))
             self._keep_moves()
@@ -229,6 +254,13 @@ class Mirror:
                 serving = (serving | set(each.add)) - set(each.remove)
         return serving
 
+    def _take_closing(self, event: QueueClosed, now: int) -> None:
+        known = any(rules.id == event.queue for rules in self.configuration.queues)
+        if known and not 0 < event.until_at <= now:
+            self.closed[event.queue] = event.until_at
+            waiting = {caller.visit for each, caller in self.callers.items() if self.waits_in(each, event.queue)}
+            self.kept = self.kept | waiting if event.keep_waiting else self.kept - waiting
+
     # --- what the answer says ------------------------------------------------------------------------------
 
     def _first(self, kind: str, name: str) -> None:
@@ -240,7 +272,7 @@ class Mirror:
         match command:
             case InteractionOpened():
                 self._first("opened", command.interaction_id)
-                self.callers[command.interaction_id] = Caller()
+                self.callers[command.interaction_id] = Caller(number=command.caller)
             case InteractionClosed():
                 self._first("outcome", command.interaction_id)
                 caller = self.callers.pop(command.interaction_id)
@@ -250,8 +282,12 @@ class Mirror:
             case VisitOpened():
                 self._take_visit(command, event, now)
             case VisitClosed():
+                self.overflows.take_visit_end(command, now)
                 self._first("visit end", command.visit_id)
                 assert self.callers[command.interaction_id].visit == command.visit_id
+                assert (command.outcome is VisitOutcome.OVERFLOWED and command.cause != "") == bool(command.cause)
+                if command.cause == OverflowCause.CLOSED:
+                    assert command.queue in self.closed, "refused although it is open"
                 self.callers[command.interaction_id].visit = ""
             case VisitStepped():
                 caller = self.callers[command.interaction_id]
@@ -265,6 +301,7 @@ class Mirror:
             case TalkOpened():
                 self._first("talk", command.talk_id)
                 assert not self.callers[command.interaction_id].offers, "another phone rings on"
+                self.served_in[command.talk_id] = command.queue
                 self.callers[command.interaction_id].talk = command.talk_id
                 assert not self.seats[command.agent_id].holds
                 self.seats[command.agent_id].holds[command.interaction_id] = "talk"
@@ -289,20 +326,21 @@ class Mirror:
         caller.stage, caller.queue = command.stage, command.queue
 
     def _take_visit(self, command: VisitOpened, event: Event, now: int) -> None:
-        assert isinstance(event, InteractionQueued)
         self._first("visit", command.visit_id)
         caller = self.callers[command.interaction_id]
-        if caller.asked is None:
-            caller.asked = now if event.first_asked_at is None else min(now, event.first_asked_at)
-        assert command.first_asked_at == caller.asked, "the first-asked time changed"
-        caller.priority, caller.requirements = event.priority, event.requirements
         caller.visit = command.visit_id
         caller.entered, caller.ring, caller.raised = now, 0, 0
-        caller.preferred = event.preferred
-        caller.until = now + event.preferred_us if event.preferred and event.preferred_us else 0
+        if isinstance(event, InteractionQueued) and self.overflows.asks(command, event):
+            if caller.asked is None:
+                caller.asked = now if event.first_asked_at is None else min(now, event.first_asked_at)
+            caller.priority, caller.requirements = event.priority, event.requirements
+            caller.preferred = event.preferred
+            caller.until = now + event.preferred_us if event.preferred and event.preferred_us else 0
+        self.overflows.take_visit(command, event, now)
+        assert command.first_asked_at == caller.asked, "the first-asked time changed"
         caller.told = (0, caller.until > 0)
-        line = sorted(self._rank(each) for each in self.callers if self._waits_in(each, command.queue))
-        assert command.position == line.index(self._rank(command.interaction_id)) + 1
+        line = sorted(self.rank(each) for each in self.callers if self.waits_in(each, command.queue))
+        assert self.vague or command.position == line.index(self.rank(command.interaction_id)) + 1
 
     def _take_offer(self, command: OfferInteraction) -> None:
         caller = self.callers[command.interaction_id]
@@ -370,7 +408,7 @@ class Mirror:
 
     # --- the naive decision --------------------------------------------------------------------------------
 
-    def _waits_in(self, interaction_id: str, queue: str) -> bool:
+    def waits_in(self, interaction_id: str, queue: str) -> bool:
         caller = self.callers[interaction_id]
         return caller.queue == queue and caller.stage in (Stage.QUEUED, Stage.OFFERED)
 
@@ -378,7 +416,7 @@ class Mirror:
         (rules,) = [each for each in self.configuration.queues if each.id == queue]
         return rules
 
-    def _rank(self, interaction_id: str) -> tuple[int, int, str]:
+    def rank(self, interaction_id: str) -> tuple[int, int, str]:
         caller = self.callers[interaction_id]
         rules = self._rules(caller.queue)
         assert caller.asked is not None
@@ -421,9 +459,7 @@ class Mirror:
 
     def _settle(self, offered: set[str]) -> None:
         """Where nobody who is signed in could ever serve, the next ring that somebody could, and no preference."""
-        there = [
-            agent_id for agent_id, seat in self.seats.items() if seat.holds or seat.presence is not Presence.LOGGED_OUT
-        ]
+        there = self.there()
         for interaction_id, caller in self.callers.items():
             if interaction_id in offered or (caller.stage is Stage.QUEUED and caller.attached):
                 rings = range(caller.ring, len(self._rules(caller.queue).relax) + 1)
@@ -434,6 +470,28 @@ class Mirror:
                     caller.until = 0
             if caller.stage in (Stage.QUEUED, Stage.OFFERED):
                 assert caller.told == (caller.ring, caller.until > 0)
+
+    def rules_of(self, queue: str) -> QueueRules | None:
+        return next((each for each in self.configuration.queues if each.id == queue), None)
+
+    def there(self) -> list[str]:
+        return [each for each, seat in self.seats.items() if seat.holds or seat.presence is not Presence.LOGGED_OUT]
+
+    def works(self, agent_id: str) -> bool:
+        return bool(self.seats[agent_id].holds) or self._is_able(agent_id)
+
+    def free(self, offered: set[tuple[str, str]]) -> list[str]:
+        """Who was ready before these offers were made."""
+        return [
+            agent_id
+            for agent_id, seat in self.seats.items()
+            if self._is_able(agent_id)
+            and all(what == "offer" and (each, agent_id) in offered for each, what in seat.holds.items())
+        ]
+
+    def could(self, agent_id: str, interaction_id: str, queue: str) -> bool:
+        """Whether the agent could take them in this queue, were they not to prefer others."""
+        return self._suits(agent_id, replace(self.callers[interaction_id], queue=queue), 0)
 
     def _is_able(self, agent_id: str) -> bool:
         """Ready, phone free, desktop there or not asked for; whatever they hold."""
@@ -512,14 +570,9 @@ class Mirror:
             for each, caller in self.callers.items()
             if each in rounds or (caller.stage is Stage.QUEUED and caller.attached)
         ]
-        free = [
-            agent_id
-            for agent_id, seat in self.seats.items()
-            if self._is_able(agent_id)
-            and all(what == "offer" and (each, agent_id) in new for each, what in seat.holds.items())
-        ]
+        free = self.free(new)
         expected = []
-        for interaction_id in sorted(waiting, key=self._rank):
+        for interaction_id in sorted(waiting, key=self.rank):
             able = [each for each in free if self._may(each, interaction_id)]
             rules = self._rules(self.callers[interaction_id].queue)
             most = rules.ring_at_most if rules.strategy is Strategy.RING_ALL else 1
@@ -538,6 +591,14 @@ class Mirror:
         assert was.deadline <= seat.shown.deadline <= max(was.deadline, was.deadline + event.by_us)
         assert seat.shown.deadline <= seat.shown.latest == was.latest
 
+    def _judge_closures(self, event: Event, answer: tuple[Command, ...]) -> None:
+        """In a closed queue only those wait who may stay; a closing is told when it begins, changes and ends."""
+        for interaction_id, caller in self.callers.items():
+            if caller.visit and caller.queue in self.closed:
+                assert caller.visit in self.kept, f"{interaction_id} waits in {caller.queue}, which is closed"
+        told = {each.queue for each in answer if isinstance(each, QueueClosureChanged) and each.is_closed}
+        assert told == ({event.queue} if isinstance(event, QueueClosed) else set()) & set(self.closed) or not told
+
     def _judge_holdings(self) -> None:
         for agent_id, seat in self.seats.items():
             assert len(seat.holds) <= 1, f"{agent_id} holds {seat.holds}"
@@ -553,7 +614,7 @@ class Mirror:
 
     def _judge_totals(self) -> None:
         for rules in self.configuration.queues:
-            waiting = [each for each in self.callers if self._waits_in(each, rules.id)]
+            waiting = [each for each in self.callers if self.waits_in(each, rules.id)]
             serving = [each.id for each in self.configuration.agents if rules.id in self.serves(each)]
             idle = [each for each in serving if self._is_able(each) and not self.seats[each].holds]
             there = [
@@ -563,7 +624,7 @@ class Mirror:
             ]
             asked = [self.callers[each].asked or 0 for each in waiting]
             assert self.totals[rules.id] == QueueChanged(
-                rules.id, len(waiting), min(asked, default=0), len(idle), len(there)
+                rules.id, len(waiting), min(asked, default=0), len(idle), len(there), rules.id in self.closed
             )
 
 

@@ -18,6 +18,7 @@ from acd.commands import (
     OfferClosed,
     OfferInteraction,
     QueueChanged,
+    QueueClosureChanged,
     StageChanged,
     TalkClosed,
     TalkOpened,
@@ -47,7 +48,9 @@ from acd.events import (
     OfferRejected,
     PhoneChanged,
     PresenceChosen,
+    QueueClosed,
     QueueLeft,
+    QueueOpened,
     RoutingPaused,
     RoutingResumed,
     TalkEnded,
@@ -58,7 +61,10 @@ from acd.model import (
     AgentProfile,
     Configuration,
     Desktop,
+    Estimator,
     Outcome,
+    Overflow,
+    OverflowCause,
     Phone,
     Presence,
     PriorityStep,
@@ -116,7 +122,20 @@ def _queue(name: str, rules: dict[str, Any]) -> QueueRules:
         raise_priority=tuple(
             PriorityStep(each["after"] * SECOND, each["by"]) for each in rules.get("raise_priority", ())
         ),
+        overflow=tuple(_overflow(each) for each in rules.get("overflow", ())),
+        regain_us=rules.get("regain", 0) * SECOND,
+        estimator=Estimator(rules.get("estimator", "patience")),
+        expected_handling_us=rules.get("expected_handling", 180) * SECOND,
+        expected_patience_us=rules.get("expected_patience", 0) * SECOND,
     )
+
+
+def _overflow(rule: dict[str, Any]) -> Overflow:
+    """`{CAUSE: LIMIT, to: QUEUE, joining: …, waiting: …}`; times in seconds."""
+    (cause,) = [each for each in OverflowCause if each.value in rule]
+    unit = SECOND if cause in (OverflowCause.TIMED_OUT, OverflowCause.LONG_WAIT) else 1
+    joining, waiting = rule.get("joining", True), rule.get("waiting", False)
+    return Overflow(cause, rule[cause.value] * unit, rule.get("to", ""), joining, waiting)
 
 
 def run(data: dict[str, Any]) -> tuple[list[list[str]], dict[str, int]]:
@@ -143,6 +162,7 @@ def _queue_event(caller: str, queue: str, *options: str) -> list[Event]:
     given = dict(zip(options[::2], options[1::2], strict=True))
     asked = given.pop("asked", None)
     wished, length = given.pop("prefers", None), int(given.pop("for", 0))
+    most = int(given.pop("at-most", 0))
     return [
         InteractionQueued(
             caller,
@@ -152,8 +172,15 @@ def _queue_event(caller: str, queue: str, *options: str) -> list[Event]:
             first_asked_at=None if asked is None else START + int(asked) * SECOND,
             preferred=tuple(wished.split(",")) if wished else (),
             preferred_us=length * SECOND,
+            max_wait_us=most * SECOND,
         )
     ]
+
+
+def _close(queue: str, *options: str) -> list[Event]:
+    """`close QUEUE [until SECONDS] [keep]`."""
+    until = START + int(options[1]) * SECOND if "until" in options else 0
+    return [QueueClosed(queue, until, "keep" in options, "lena", "outage")]
 
 
 def _sign_in(agent: str) -> list[Event]:
@@ -179,7 +206,7 @@ _VERBS: dict[str, Callable[..., list[Event]]] = {
     "cancel-move": lambda move_id, agent: [AgentMoveCancelled(move_id, agent, "sue")],
     "phone": lambda agent, phone: [PhoneChanged(agent, Phone(phone))],
     "desktop": lambda agent, desktop: [DesktopChanged(agent, Desktop(desktop))],
-    "arrive": lambda caller: [InteractionArrived(caller)],
+    "arrive": lambda caller, number="": [InteractionArrived(caller, number)],
     "queue": _queue_event,
     "leave-queue": lambda caller, outcome: [QueueLeft(caller, VisitOutcome(outcome))],
     "hang-up": lambda caller: [CallerLeft(caller)],
@@ -195,6 +222,8 @@ _VERBS: dict[str, Callable[..., list[Event]]] = {
     "attach": lambda caller: [InteractionAttached(caller)],
     "pause": lambda reason: [RoutingPaused(reason)],
     "resume": lambda: [RoutingResumed()],
+    "close": _close,
+    "open": lambda queue: [QueueOpened(queue, "lena")],
     "clock": lambda: [ClockReached()],
 }
 
@@ -224,9 +253,29 @@ def _agent(command: AgentChanged) -> str:
     return f"{command.agent_id} is {command.state}{reason}{holding}{until}"
 
 
+def _visit_opened(command: VisitOpened) -> str:
+    regained = f", as {command.regained} before" if command.regained else ""
+    return f"{command.interaction_id} enters {command.queue}, place {command.position}{regained}"
+
+
 def _visit_closed(command: VisitClosed) -> str:
     by = f" by {command.agent_id}" if command.agent_id else ""
-    return f"{command.interaction_id} leaves {command.queue}: {command.outcome}{by}"
+    why = f" ({command.cause})" if command.cause else ""
+    return f"{command.interaction_id} leaves {command.queue}: {command.outcome}{why}{by}"
+
+
+def _closure(command: QueueClosureChanged) -> str:
+    by = f" by {command.by}" if command.by else ""
+    if not command.is_closed:
+        return f"{command.queue} is open{by}"
+    until = f" until {_at(command.until_at)}" if command.until_at else ""
+    return f"{command.queue} is closed{until}{by} ({command.reason})"
+
+
+def _queue_totals(command: QueueChanged) -> str:
+    closed = ", closed" if command.is_closed else ""
+    ready = f"{command.agents_ready} of {command.agents_signed_in} ready"
+    return f"{command.queue}: {command.waiting} waiting, {ready}{closed}"
 
 
 def _visit_stepped(command: VisitStepped) -> str:
@@ -261,7 +310,7 @@ _TOLD: dict[type, Callable[[Any], str]] = {
     WithdrawOffer: lambda c: f"STOP ringing {c.agent_id} for {c.interaction_id}",
     InteractionOpened: lambda c: f"{c.interaction_id} arrives",
     InteractionClosed: _closed,
-    VisitOpened: lambda c: f"{c.interaction_id} enters {c.queue}, place {c.position}",
+    VisitOpened: _visit_opened,
     VisitClosed: _visit_closed,
     VisitStepped: _visit_stepped,
     OfferClosed: lambda c: f"offer of {c.interaction_id} to {c.agent_id}: {c.outcome}",
@@ -271,6 +320,7 @@ _TOLD: dict[type, Callable[[Any], str]] = {
     AgentIntervalClosed: lambda c: f"{c.agent_id} was {c.state} {_at(c.from_at)}-{_at(c.to_at)}",
     AgentChanged: _agent,
     AgentMoveChanged: _moved,
-    QueueChanged: lambda c: f"{c.queue}: {c.waiting} waiting, {c.agents_ready} of {c.agents_signed_in} ready",
+    QueueChanged: _queue_totals,
+    QueueClosureChanged: _closure,
     StageChanged: lambda c: f"{c.interaction_id} back in flow" if c.stage == "in_flow" else "",
 }

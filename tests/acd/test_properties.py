@@ -13,6 +13,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -39,7 +40,9 @@ from acd.events import (
     OfferRejected,
     PhoneChanged,
     PresenceChosen,
+    QueueClosed,
     QueueLeft,
+    QueueOpened,
     RoutingPaused,
     RoutingResumed,
     TalkEnded,
@@ -51,7 +54,10 @@ from acd.model import (
     AgentProfile,
     Configuration,
     Desktop,
+    Estimator,
     Outcome,
+    Overflow,
+    OverflowCause,
     Phone,
     Presence,
     PriorityStep,
@@ -96,7 +102,20 @@ QUEUE_RULES = st.builds(
     requirements=NEEDS,
     strategy=st.sampled_from(Strategy) | st.just(Strategy.RING_ALL),
     ring_at_most=st.integers(1, 4),
+    regain_us=st.sampled_from((0, 30, 90)),
+    estimator=st.sampled_from(Estimator),
+    expected_handling_us=st.integers(1, 200),
+    expected_patience_us=st.sampled_from((0, 20, 200)),
 )
+CAUSES = st.sampled_from([each for each in OverflowCause if each is not OverflowCause.CLOSED])
+LIMITS = {
+    OverflowCause.TIMED_OUT: st.integers(1, 40),
+    OverflowCause.FULL: st.integers(1, 3),
+    OverflowCause.LONG_WAIT: st.integers(1, 300),
+    OverflowCause.FEW_SIGNED_IN: st.integers(1, 2),
+    OverflowCause.FEW_READY: st.integers(1, 2),
+}
+NUMBERS = st.sampled_from(("", "+1", "+2"))
 PROFILES = st.builds(
     AgentProfile,
     id=st.just(""),
@@ -120,7 +139,17 @@ def configurations(draw: st.DrawFn) -> Configuration:
         lent = st.lists(st.sampled_from(others), max_size=2, unique=True).map(tuple)
         relax = tuple(Ring(after, draw(LEVELS), draw(lent)) for after in draw(AFTERS))
         steps = tuple(PriorityStep(after, draw(st.integers(1, 2))) for after in draw(AFTERS))
-        queues.append(replace(draw(QUEUE_RULES), id=name, relax=relax, raise_priority=steps))
+        overflow = tuple(
+            Overflow(
+                cause,
+                draw(LIMITS[cause]),
+                draw(st.sampled_from(["", *others])),
+                draw(st.booleans()),
+                draw(st.booleans()),
+            )
+            for cause in draw(st.lists(CAUSES, max_size=2))
+        )
+        queues.append(replace(draw(QUEUE_RULES), id=name, relax=relax, raise_priority=steps, overflow=overflow))
     agents = []
     for name in people:
         profile = draw(PROFILES)
@@ -209,11 +238,13 @@ class Floor(RuleBasedStateMachine):
 
     # --- callers --------------------------------------------------------------------------------------------
 
-    @rule(queue=st.sampled_from(QUEUES), priority=st.integers(0, 2), needs=NEEDS, step=st.integers(0, 12))
-    def call(self, queue: str, priority: int, needs: tuple[Requirement, ...], step: int) -> None:
+    @rule(
+        queue=st.sampled_from(QUEUES), priority=st.integers(0, 2), needs=NEEDS, step=st.integers(0, 12), number=NUMBERS
+    )
+    def call(self, queue: str, priority: int, needs: tuple[Requirement, ...], step: int, number: str = "") -> None:
         self.arrivals += 1
         self.calls.append(f"i{self.arrivals}")
-        self.do(InteractionArrived(self.calls[-1], gap=step == 12), step)
+        self.do(InteractionArrived(self.calls[-1], number, gap=step == 12), step)
         self.do(InteractionQueued(self.calls[-1], queue, priority, needs))
 
     @rule(data=st.data())
@@ -227,13 +258,23 @@ class Floor(RuleBasedStateMachine):
     def ask(self, data: st.DataObject, queue: str, asked: int | None) -> None:
         self.do(InteractionQueued(self.some(data, self.calls), queue, first_asked_at=asked), 1)
 
-    @rule(queue=st.sampled_from(QUEUES), needs=NEEDS, wished=WISHES, length=st.integers(0, 30))
-    def call_for(self, queue: str, needs: tuple[Requirement, ...], wished: tuple[str, ...], length: int) -> None:
-        """A caller who prefers some agents."""
+    @rule(
+        queue=st.sampled_from(QUEUES),
+        needs=NEEDS,
+        wished=WISHES,
+        length=st.integers(0, 30),
+        most=st.sampled_from((0, 1, 20, 60)),
+    )
+    def call_for(
+        self, queue: str, needs: tuple[Requirement, ...], wished: tuple[str, ...], length: int, most: int
+    ) -> None:
+        """A caller who prefers some agents, and whom the flow wants back after a time."""
         self.arrivals += 1
         self.calls.append(f"i{self.arrivals}")
         self.do(InteractionArrived(self.calls[-1]))
-        self.do(InteractionQueued(self.calls[-1], queue, 0, needs, preferred=wished, preferred_us=length))
+        self.do(
+            InteractionQueued(self.calls[-1], queue, 0, needs, preferred=wished, preferred_us=length, max_wait_us=most)
+        )
 
     @rule(data=st.data(), outcome=st.sampled_from(VisitOutcome))
     def leave_queue(self, data: st.DataObject, outcome: VisitOutcome) -> None:
@@ -390,6 +431,14 @@ class Floor(RuleBasedStateMachine):
     def pause(self, paused: bool) -> None:
         self.do(RoutingPaused("link lost") if paused else RoutingResumed())
 
+    @rule(queue=LINES, length=st.integers(-1, 30), keep=st.booleans())
+    def close_queue(self, queue: str, length: int, keep: bool) -> None:
+        self.do(QueueClosed(queue, self.now + length if length else 0, keep, "lena", "outage"), 1)
+
+    @rule(queue=LINES)
+    def open_queue(self, queue: str) -> None:
+        self.do(QueueOpened(queue, "lena"))
+
     @rule(configuration=configurations())
     def rules_change(self, configuration: Configuration) -> None:
         self.do(ConfigurationChanged(configuration), 1)
@@ -412,7 +461,7 @@ class Floor(RuleBasedStateMachine):
         assert dump(again) == dump(self.engine)
 
 
-TestFloor = Floor.TestCase
+TestFloor = pytest.mark.timeout(300)(Floor.TestCase)  # many examples, on a machine that may be busy
 TestFloor.settings = settings(
     max_examples=examples(180),
     stateful_step_count=50,
