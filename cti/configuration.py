@@ -7,10 +7,22 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from acd.model import AgentProfile, Configuration, PriorityStep, QueueRules, Requirement, Ring, Strategy
+from acd.model import (
+    AgentProfile,
+    Configuration,
+    Estimator,
+    Overflow,
+    OverflowCause,
+    PriorityStep,
+    QueueRules,
+    Requirement,
+    Ring,
+    Strategy,
+)
 from cti.errors import CtiError
 from cti.ports import PhoneRecord
 from cti.provisioning import PhoneKind, PhoneSettings, ProvisioningError, Transport, Trunk, phone_objects
+from ivr.overflow import FLOW, OverflowRule
 from ivr.settings import Queue
 from ivr.settings import Trunk as TrunkRule
 from ivr.site import Site
@@ -63,12 +75,30 @@ def _queue_rules(queue: Queue) -> QueueRules:
         relax=tuple(Ring(_us(ring.after_s), tuple(ring.skills.items()), ring.queues) for ring in queue.relax),
         wrap_up_most_us=_us(queue.wrap_up_most_s),
         raise_priority=tuple(PriorityStep(_us(step.after_s), step.by) for step in queue.raise_priority),
+        overflow=tuple(map(_overflow, queue.overflow)),
+        regain_us=_us(queue.regain_s),
+        estimator=Estimator(queue.estimator),
+        expected_handling_us=_us(queue.expected_handling_s),
+        expected_patience_us=_us(queue.expected_patience_s),
     )
 
 
 def _choice(skills: tuple[tuple[str, int], ...]) -> Requirement:
     (skill, level), *others = skills
     return Requirement(skill, level, tuple(others))
+
+
+def _overflow(rule: OverflowRule) -> Overflow:
+    limits = {
+        OverflowCause.TIMED_OUT: _us(rule.after_s or 0),
+        OverflowCause.FULL: rule.longer_than,
+        OverflowCause.LONG_WAIT: _us(rule.expected_over_s or 0),
+        OverflowCause.FEW_SIGNED_IN: rule.signed_in_below,
+        OverflowCause.FEW_READY: rule.ready_below,
+    }
+    ((cause, limit),) = [(cause, limit) for cause, limit in limits.items() if limit]
+    queue = "" if rule.to == FLOW else rule.to
+    return Overflow(cause, limit, queue, "joining" in rule.moments, "waiting" in rule.moments)
 
 
 def phone_settings(phone: PhoneRecord) -> PhoneSettings:

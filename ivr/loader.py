@@ -25,6 +25,7 @@ from ivr.lint import (
 )
 from ivr.lint_waiting import check_tell
 from ivr.messages import problems_of
+from ivr.overflow import FLOW, circles
 from ivr.positions import Document, read_document
 from ivr.positions import Path as Place
 from ivr.schema import Flow
@@ -206,7 +207,10 @@ def _skill_paths(queue: Queue) -> Iterator[tuple[str | int, ...]]:
 
 
 def _check_queues(document: Document, queues: dict[str, Queue], names: Names) -> Iterator[Problem]:
-    """Skills are known; announcements can be said."""
+    """Skills and queues are known; overflow comes to an end; announcements can be said."""
+    for queue_id, at, way in circles({queue.id: queue.overflow for queue in queues.values()}):
+        message = f"callers who are refused would go round ({' → '.join(way)}): expected one of them to lead to flow"
+        yield document.problem((queue_id, "overflow", at), message)
     for queue in queues.values():
         for path in _skill_paths(queue):
             if names.skills is not None and path[-1] not in names.skills:
@@ -217,6 +221,10 @@ def _check_queues(document: Document, queues: dict[str, Queue], names: Names) ->
                 if other == queue.id or other not in queues:
                     known = frozenset(queues) - {queue.id}
                     yield document.problem((queue.id, "relax", at, "queues", number), unknown("queue", other, known))
+        for at, rule in enumerate(queue.overflow):
+            if rule.to == queue.id or rule.to not in {*queues, FLOW}:
+                known = frozenset({*queues, FLOW}) - {queue.id}
+                yield document.problem((queue.id, "overflow", at, "to"), unknown("queue", rule.to, known))
         for number, announcement in enumerate(queue.announcement):
             path = (queue.id, "announcement", number)
             yield from check_languages(document, path, announcement, names.settings)

@@ -12,6 +12,7 @@ import phonenumbers
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from ivr.errors import one_of, quote
+from ivr.overflow import OverflowRule, SomeTime
 from ivr.values import (
     Announcements,
     Codec,
@@ -49,6 +50,7 @@ Strategy = Literal[
 ]
 #: Places in the line that are told one by one; each is a prompt of its own.
 MOST_PLACES = 50
+Estimator = Literal["patience", "staffing", "head_of_line"]
 #: Reasons for not being ready that the system sets itself.
 SYSTEM_REASONS = ("no_answer", "rejected", "phone_failed", "desktop_lost")
 
@@ -322,6 +324,11 @@ class Queue(Part):
     announce_every_s: Seconds = Field(30.0, alias="announce_every")
     max_wait_s: Seconds = Field(0.0, alias="max_wait")
     tell: TellRules = TellRules()
+    overflow: tuple[OverflowRule, ...] = ()
+    regain_s: Seconds = Field(0.0, alias="regain")
+    estimator: Estimator = "patience"
+    expected_handling_s: SomeTime = Field(180.0, alias="expected_handling")
+    expected_patience_s: Seconds = Field(0.0, alias="expected_patience")
 
     @field_validator("ring_at_most")
     @classmethod

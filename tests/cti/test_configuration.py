@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from acd.engine import Engine
-from acd.model import AgentProfile, PriorityStep, QueueRules, Requirement, Ring, Strategy
+from acd.model import (
+    AgentProfile,
+    Estimator,
+    Overflow,
+    OverflowCause,
+    PriorityStep,
+    QueueRules,
+    Requirement,
+    Ring,
+    Strategy,
+)
 from cti.configuration import (
     ConfigurationMismatchError,
     engine_configuration,
@@ -74,6 +84,42 @@ def test_queues_become_rules_in_microseconds(tmp_path: Path) -> None:
         Ring(60_000_000, (("tech", 0),), ("billing",)),
     )
     assert found.queues[1].raise_priority == (PriorityStep(45_000_000, 1),)
+    Engine(found, 0)
+
+
+OVERFLOWS = """billing:
+  title: Billing
+  overflow:
+    - { after: 60s, to: support }
+    - { longer_than: 20, to: flow }
+    - { expected_over: 10m }
+    - { signed_in_below: 1, when: [joining, waiting] }
+    - { ready_below: 2, to: support }
+  regain: 5m
+  estimator: staffing
+  expected_handling: 4m
+  expected_patience: 5m
+support:
+  title: Support
+  overflow: [{ expected_over: 90s, when: [waiting] }]
+"""
+
+
+def test_overflows_and_estimates_become_rules(tmp_path: Path) -> None:
+    found = engine_configuration(small_site(tmp_path, HELLO, queues=OVERFLOWS), [], seed=7)
+    billing, support = found.queues
+    assert billing.overflow == (
+        Overflow(OverflowCause.TIMED_OUT, 60_000_000, "support", joining=False, waiting=True),
+        Overflow(OverflowCause.FULL, 20),
+        Overflow(OverflowCause.LONG_WAIT, 600_000_000),
+        Overflow(OverflowCause.FEW_SIGNED_IN, 1, "", joining=True, waiting=True),
+        Overflow(OverflowCause.FEW_READY, 2, "support"),
+    )
+    assert support.overflow == (Overflow(OverflowCause.LONG_WAIT, 90_000_000, "", joining=False, waiting=True),)
+    assert (billing.regain_us, billing.estimator) == (300_000_000, Estimator.STAFFING)
+    assert (billing.expected_handling_us, billing.expected_patience_us) == (240_000_000, 300_000_000)
+    assert (support.regain_us, support.estimator) == (0, Estimator.PATIENCE)
+    assert (support.expected_handling_us, support.expected_patience_us) == (180_000_000, 0)
     Engine(found, 0)
 
 
