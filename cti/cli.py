@@ -205,6 +205,29 @@ def replay(
 
 
 @app.command()
+def waits(
+    since: Annotated[str, typer.Option(help="how far back: so many hours or days, as in 8h or 7d")] = "7d",
+) -> None:
+    """Hold the expected waits that callers were told on joining against the real ones, per queue."""
+    from cti.clock import Clock
+    from cti.main import with_store
+    from screenpop.calibration import calibrate, told
+    from screenpop.db.waits import answered_waits
+
+    hours = {"h": 1, "d": 24}.get(since[-1:], 0) * (int(since[:-1]) if since[:-1].isdecimal() else 0)
+    if not 0 < hours <= 87_600:
+        print(f"since: expected hours or days back, as in 8h or 7d, got {since!r}", file=sys.stderr)
+        raise typer.Exit(1)
+
+    async def work() -> None:
+        async with with_store(_settings()) as (store, _, _plan), store.read() as connection:
+            found = await answered_waits(connection, Clock().now() - hours * 3_600_000_000)
+        print("\n".join(told(calibrate(found))) or "no visit was answered after a predicted wait")
+
+    _run(work)
+
+
+@app.command()
 def selfcheck() -> None:
     """Rehearse the engine installed here against queueing theory, half a minute at most; exit status 1 if it is off."""
     from rehearsal.selfcheck import selfcheck as hold_to_theory

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
+from fastapi import APIRouter, Query
+
+from screenpop.calibration import QueueWaits, calibrate
+from screenpop.db.waits import answered_waits
+from screenpop.errors import ForbiddenError
 from screenpop.messages import AgentNow, QueueTotals
 from screenpop.routes.services import SignedIn, WithServices
 
 router = APIRouter(tags=["floor"])
+
+HOUR_US = 3_600_000_000
 
 
 class AgentOnFloor(AgentNow):
@@ -30,3 +37,13 @@ async def agents(session: SignedIn, services: WithServices) -> list[AgentOnFloor
         for view in services.desk.board().agents
         if person.sees_everything or view.id == person.username or mine.intersection(view.queues)
     ]
+
+
+@router.get("/waits", summary="Expected waits against real ones, per queue, of the last hours; for supervisors")
+async def waits(
+    session: SignedIn, services: WithServices, hours: Annotated[int, Query(ge=1, le=8_760)] = 168
+) -> tuple[QueueWaits, ...]:
+    if not session.person.sees_everything:
+        raise ForbiddenError(f"{session.person.username}: expected the role supervisor or admin")
+    async with services.store.read() as connection:
+        return calibrate(await answered_waits(connection, services.desk.now() - hours * HOUR_US))

@@ -17,7 +17,7 @@ from acd.events import Event
 from tests.acd.test_properties import Floor
 
 EVENTS = int(os.environ.get("CALLYARD_LAB_EVENTS", "10000"))
-LIMIT_S = max(120, EVENTS // 50)
+LIMIT_S = max(300, EVENTS // 50)
 WALKS, STEPS = 20, 200
 
 

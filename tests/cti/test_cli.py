@@ -77,6 +77,18 @@ def test_without_words_the_help_is_shown(run: Run) -> None:
         assert command in result.output
 
 
+def test_waits_are_told_or_that_there_are_none(begun: Run) -> None:
+    result = begun("waits", "--since", "8h")
+    assert (result.exit_code, result.output) == (0, "no visit was answered after a predicted wait\n")
+
+
+@pytest.mark.parametrize("since", ["soon", "0d", "8", "d", "99999d"])
+def test_how_far_back_is_hours_or_days(begun: Run, since: str) -> None:
+    result = begun("waits", "--since", since)
+    assert result.exit_code == 1
+    assert result.stderr == f"since: expected hours or days back, as in 8h or 7d, got {since!r}\n"
+
+
 def test_check_says_what_there_is(begun: Run, tmp_path: Path) -> None:
     result = begun("check")
     assert result.exit_code == 0

@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from acd.commands import VisitClosed, VisitOpened
 from acd.events import OfferAccepted, PresenceChosen
-from acd.model import Presence
+from acd.model import Presence, VisitOutcome
 from screenpop import errors
 from screenpop.auth import COOKIE
 from screenpop.db.store import Store
@@ -139,6 +140,7 @@ async def test_every_answer_has_the_security_headers(opened: Office, path: str) 
         ("GET", "/api/interactions", 401),
         ("GET", "/api/queues", 401),
         ("GET", "/api/agents", 401),
+        ("GET", "/api/waits", 401),
         ("GET", "/api/me/presence", 401),
         ("GET", "/api/desk", 404),
     ],
@@ -238,6 +240,20 @@ async def test_queues_and_agents_are_those_that_concern_one(opened: Office) -> N
         ("maria", "logged_out", ["billing"]),
     ]
     assert len((await susi.get("/api/agents")).json()) == 2
+
+
+async def test_waits_are_held_against_what_was_expected_for_supervisors(opened: Office) -> None:
+    at = opened.desk.now()
+    told = VisitOpened("i1#1", "i1", "billing", 0, at, at, 1, (), 20_000_000, 40_000_000)
+    came = VisitClosed("i1#1", "i1", "billing", VisitOutcome.ANSWERED, "maria", at, at + 10_000_000)
+    opened.records.keep(1, [told, came])
+    await opened.records.flush()
+    maria, susi = await opened.client("maria"), await opened.client("susi")
+    (billing,) = (await susi.get("/api/waits", params={"hours": 1})).json()
+    assert (billing["queue"], billing["visits"], billing["real_mean_s"]) == ("billing", 1, 10)
+    assert billing["bands"][0]["below_s"] == 30
+    assert (await maria.get("/api/waits")).status_code == 403
+    assert (await susi.get("/api/waits", params={"hours": 0})).status_code == 422
 
 
 async def test_health_tells_ready_and_why_not(opened: Office) -> None:
