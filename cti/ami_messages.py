@@ -36,10 +36,12 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = tuple(pairs)
-        values: dict[str, str] = {}
-        for name, value in self._pairs:
-            key = name.lower()
-            values[key] = f"{values[key]}\n{value}" if key in values else value
+        values = {name.lower(): value for name, value in self._pairs}
+        if len(values) < len(self._pairs):
+            values.clear()
+            for name, value in self._pairs:
+                key = name.lower()
+                values[key] = f"{values[key]}\n{value}" if key in values else value
         self._values = values
 
     @property
@@ -204,12 +206,12 @@ def is_event(headers: Headers) -> bool:
 
 def as_event(node: str, headers: Headers) -> AmiEvent:
     """Make the event that these headers are."""
-    return AmiEvent(node, headers.pairs[0][1], headers, _microseconds(headers.all("Timestamp")))
+    return AmiEvent(node, headers.pairs[0][1], headers, _microseconds(headers.get("Timestamp", "")))
 
 
-def _microseconds(stamps: tuple[str, ...]) -> int | None:
+def _microseconds(stamps: str) -> int | None:
     # Asterisk's own stamp comes before any header of the same name that a user event carries.
-    seconds, _, fraction = stamps[0].partition(".") if stamps else ("", "", "")
+    seconds, _, fraction = stamps.partition("\n")[0].partition(".")
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) < 13):
         return None
     if fraction and not (fraction.isascii() and fraction.isdigit()):

@@ -33,7 +33,13 @@ from cti.errors import (
 
 #: Events that come in floods and that nothing of ours reads: dropped before they are decoded.
 #: (manager.conf filters them too; this is for the site that wrote its own.)
-FLOOD: Final = (b"Event: VarSet\r", b"Event: Newexten\r", b"Event: RTCPSent\r", b"Event: RTCPReceived\r")
+FLOOD: Final = tuple(
+    f"Event: {name}\r".encode()
+    for name in (
+        "VarSet", "Newexten", "RTCPSent", "RTCPReceived", "NewConnectedLine", "NewCallerid", "DialState",
+        "BridgeCreate", "HangupRequest", "SoftHangupRequest", "MusicOnHoldStart", "MusicOnHoldStop", "DTMFBegin",
+    )
+)  # fmt: skip
 
 #: Ends the id of an action whose answer is a list, so that the entries of an abandoned list are known as such.
 LIST_SUFFIX: Final = "-list"

@@ -63,8 +63,9 @@ class CustomerDirectory:
     """Customers, looked up while a call goes on.
 
     A look-up answers after at most `wait_s`, if need be with `unavailable`; the query itself goes on, and what it
-    finds late still reaches the pop. At most `at_once` look-ups run, at most `kept` results are kept (the oldest
-    go first). Use as a context: leaving ends the look-ups.
+    finds late still reaches the pop. Whom the arrival found by the caller's number is not searched for again by it
+    for `fresh_s`. At most `at_once` look-ups run, at most `kept` results are kept (the oldest go first). Use as a
+    context: leaving ends the look-ups.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class CustomerDirectory:
         query_s: float = 15.0,
         at_once: int = 64,
         kept: int = 10_000,
+        fresh_s: float = 5.0,
     ) -> None:
         self._store = store
         self.plan = plan
@@ -85,7 +87,10 @@ class CustomerDirectory:
         self._query_s = query_s
         self._at_once = at_once
         self._most_kept = kept
+        self._fresh_s = fresh_s
         self._kept: OrderedDict[str, Match] = OrderedDict()
+        #: By interaction: the number that the arrival looked up, what it found, and until when that is fresh.
+        self._arrived: dict[str, tuple[str, Match, float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         #: Called with the interaction's id whenever its kept match has changed.
         self.changed: Callable[[str], None] = lambda interaction_id: None
@@ -112,9 +117,13 @@ class CustomerDirectory:
             self._records.keep_customer(interaction_id, "", None, "")
             return match
         self._keep(interaction_id, Match("unavailable", caller))
-        return await self._look(
+        match = await self._look(
             interaction_id, caller, "matched", lambda connection: customers.by_number(connection, caller.number)
         )
+        if match.word != "unavailable" and interaction_id in self._kept:
+            until = asyncio.get_running_loop().time() + self._fresh_s
+            self._arrived[interaction_id] = (number, match, until)
+        return match
 
     async def look_up(self, interaction_id: str, by: str, value: str) -> Match:
         """Find by one of `FIELDS`; a single match replaces the kept result for the pop.
@@ -122,6 +131,9 @@ class CustomerDirectory:
         An unknown field, or a value that cannot be one, finds nobody.
         """
         caller = self._caller_of(interaction_id)
+        known = self._just_found(interaction_id, value) if by == "number" else None
+        if known is not None:
+            return known
         find = self._finder(by, storable(value.strip()))
         if find is None:
             return Match("none", caller)
@@ -147,11 +159,21 @@ class CustomerDirectory:
             )
             return ""
 
+    def _just_found(self, interaction_id: str, number: str) -> Match | None:
+        """What the arrival found by this number a moment ago, if nothing has replaced it: now it is looked up."""
+        known, match, until = self._arrived.get(interaction_id, ("", None, 0.0))
+        if match is None or known != number or asyncio.get_running_loop().time() >= until:
+            return None
+        if match.word == "one":
+            self._records.keep_customer(interaction_id, match.caller.number, match.customers[0].id, "looked_up")
+        return match
+
     def kept(self, interaction_id: str) -> Match | None:
         return self._kept.get(interaction_id)
 
     def forget(self, interaction_id: str) -> None:
         self._kept.pop(interaction_id, None)
+        self._arrived.pop(interaction_id, None)
 
     async def recall(self, interaction_id: str, number: str) -> None:
         """Find again what was known of an interaction before the server started anew; `changed` tells the result."""
@@ -205,6 +227,7 @@ class CustomerDirectory:
         self._records.keep_customer(interaction_id, match.caller.number, chosen.id, "chosen")
         if interaction_id in self._kept:
             self._kept[interaction_id] = match
+            self._arrived.pop(interaction_id, None)
         return match
 
     async def idle(self) -> None:
@@ -285,7 +308,8 @@ class CustomerDirectory:
     def _keep(self, interaction_id: str, match: Match) -> None:
         self._kept[interaction_id] = match
         while len(self._kept) > self._most_kept:
-            self._kept.popitem(last=False)
+            oldest, _ = self._kept.popitem(last=False)
+            self._arrived.pop(oldest, None)
 
     def _learn(self, interaction_id: str, match: Match, how: str) -> None:
         if interaction_id not in self._kept or (how == "looked_up" and match.word != "one"):
@@ -293,6 +317,7 @@ class CustomerDirectory:
         if how == "" and match.word == "none" and match.caller.kind == "withheld":
             return
         self._kept[interaction_id] = match
+        self._arrived.pop(interaction_id, None)
         if how:
             customer_id = match.customers[0].id if match.word == "one" else None
             self._records.keep_customer(interaction_id, match.caller.number, customer_id, how if customer_id else "")

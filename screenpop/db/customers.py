@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from screenpop.db.store import Store
@@ -15,19 +17,37 @@ from screenpop.model import Customer
 MOST_FOUND = 20
 
 
+def _owners(number: Any) -> Select[tuple[str]]:
+    return select(customer_number.c.customer_id).where(customer_number.c.number == number)
+
+
+def _people(condition: ColumnElement[bool]) -> Select[Any]:
+    """Those who fit, a row for each of their numbers (or one without), in the order in which they are shown."""
+    columns = (customer.c[name] for name in ("id", "name", "company", "account", "language", "vip", "note"))
+    some = select(*columns).where(condition).order_by(customer.c.name, customer.c.id).limit(MOST_FOUND).subquery()
+    owned = some.outerjoin(customer_number, customer_number.c.customer_id == some.c.id)
+    order = (some.c.name, some.c.id, customer_number.c.place)
+    return select(*some.c, customer_number.c.number).select_from(owned).order_by(*order)
+
+
+# Made once: to make one takes longer than to carry it out, and these are for every call.
+_BY_ID = _people(customer.c.id == bindparam("value"))
+_BY_NUMBER = _people(customer.c.id.in_(_owners(bindparam("value"))))
+_BY_ACCOUNT = _people(customer.c.account == bindparam("value"))
+
+
 async def by_id(connection: AsyncConnection, customer_id: str) -> Customer | None:
-    found = await _find(connection, customer.c.id == customer_id)
+    found = await _find(connection, _BY_ID, customer_id)
     return found[0] if found else None
 
 
 async def by_number(connection: AsyncConnection, number: str) -> tuple[Customer, ...]:
     """Everybody who has this number (E.164)."""
-    owners = select(customer_number.c.customer_id).where(customer_number.c.number == number)
-    return await _find(connection, customer.c.id.in_(owners))
+    return await _find(connection, _BY_NUMBER, number)
 
 
 async def by_account(connection: AsyncConnection, account: str) -> tuple[Customer, ...]:
-    return await _find(connection, customer.c.account == account)
+    return await _find(connection, _BY_ACCOUNT, account)
 
 
 async def search(connection: AsyncConnection, words: str, number: str | None) -> tuple[Customer, ...]:
@@ -40,11 +60,10 @@ async def search(connection: AsyncConnection, words: str, number: str | None) ->
             all_words = all_words & condition
         conditions.append(all_words)
     if number is not None:
-        owners = select(customer_number.c.customer_id).where(customer_number.c.number == number)
-        conditions.append(customer.c.id.in_(owners))
+        conditions.append(customer.c.id.in_(_owners(number)))
     if not conditions:
         return ()
-    return await _find(connection, or_(*conditions))
+    return await _find(connection, _people(or_(*conditions)))
 
 
 async def put(store: Store, connection: AsyncConnection, records: Sequence[Customer]) -> int:
@@ -83,19 +102,14 @@ def _slices(ids: list[str], size: int = 500) -> list[list[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-async def _find(connection: AsyncConnection, condition: ColumnElement[bool]) -> tuple[Customer, ...]:
-    columns = (customer.c[name] for name in ("id", "name", "company", "account", "language", "vip", "note"))
-    found = await connection.execute(
-        select(*columns).where(condition).order_by(customer.c.name, customer.c.id).limit(MOST_FOUND)
-    )
-    rows = found.mappings().all()
-    numbers: dict[str, list[str]] = {row["id"]: [] for row in rows}
-    if rows:
-        owned = await connection.execute(
-            select(customer_number.c.customer_id, customer_number.c.number)
-            .where(customer_number.c.customer_id.in_(list(numbers)))
-            .order_by(customer_number.c.customer_id, customer_number.c.place)
-        )
-        for owner, number in owned:
-            numbers[owner].append(number)
-    return tuple(Customer(**row, numbers=tuple(numbers[row["id"]])) for row in rows)
+async def _find(connection: AsyncConnection, statement: Select[Any], value: str | None = None) -> tuple[Customer, ...]:
+    found = await connection.execute(statement, None if value is None else {"value": value})
+    people: dict[str, dict[str, Any]] = {}
+    numbers: defaultdict[str, list[str]] = defaultdict(list)
+    for row in found.mappings():
+        fields = dict(row)
+        number = fields.pop("number")
+        people.setdefault(fields["id"], fields)
+        if number is not None:
+            numbers[fields["id"]].append(number)
+    return tuple(Customer(**fields, numbers=tuple(numbers[owner])) for owner, fields in people.items())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from screenpop.db.tables import interaction, offer, person, queue_visit, talk
@@ -14,18 +15,62 @@ MOST_LISTED = 200
 MOST_SEARCHED = 20
 
 
+def _last(whose: ColumnElement[bool]) -> Select[Any]:
+    """The last interactions, newest first, each with its last talk and visit and the name of who served."""
+    columns = (interaction.c[name] for name in ("id", "arrived_at", "outcome", "agent_id"))
+    some = (
+        select(*columns)
+        .where(whose, interaction.c.arrived_at.is_not(None), interaction.c.id != bindparam("besides"))
+        .order_by(interaction.c.arrived_at.desc(), interaction.c.id.desc())
+        .limit(bindparam("most", type_=Integer))
+        .subquery()
+    )
+    served_by = func.coalesce(func.nullif(some.c.agent_id, ""), talk.c.agent_id, "")
+    parts = (
+        some.outerjoin(talk, talk.c.id == _newest(talk, "started_at", some.c.id))
+        .outerjoin(queue_visit, queue_visit.c.id == _newest(queue_visit, "entered_at", some.c.id))
+        .outerjoin(person, person.c.username == served_by)
+    )
+    return (
+        select(
+            some.c.id,
+            some.c.arrived_at,
+            some.c.outcome,
+            queue_visit.c.queue,
+            talk.c.disposition,
+            talk.c.note,
+            func.coalesce(person.c.name, served_by).label("agent"),
+        )
+        .select_from(parts)
+        .order_by(some.c.arrived_at.desc(), some.c.id.desc())
+    )
+
+
+def _newest(table: Table, order: str, interaction_id: ColumnElement[str]) -> Any:
+    """The id of the row of this interaction that began last."""
+    one = table.alias()
+    rows = select(one.c.id).where(one.c.interaction_id == interaction_id)
+    return rows.order_by(one.c[order].desc(), one.c.id.desc()).limit(1).scalar_subquery()
+
+
+# Made once: to make one takes longer than to carry it out, and the first two are for every call.
+_OF_CUSTOMER = _last(interaction.c.customer_id == bindparam("value"))
+_OF_NUMBER = _last(interaction.c.caller_number == bindparam("value"))
+_LATEST = _last(interaction.c.arrived_at.is_not(None))
+
+
 async def of_customer(
     connection: AsyncConnection, customer_id: str, *, limit: int, besides: str = ""
 ) -> tuple[PastInteraction, ...]:
     """The last interactions with this customer, newest first; `besides` is left out."""
-    return await _past(connection, interaction.c.customer_id == customer_id, limit, besides)
+    return await _past(connection, _OF_CUSTOMER, limit, besides, {"value": customer_id})
 
 
 async def of_number(
     connection: AsyncConnection, number: str, *, limit: int, besides: str = ""
 ) -> tuple[PastInteraction, ...]:
     """The last interactions from this number (E.164), newest first; `besides` is left out."""
-    return await _past(connection, interaction.c.caller_number == number, limit, besides)
+    return await _past(connection, _OF_NUMBER, limit, besides, {"value": number})
 
 
 async def last_agent(connection: AsyncConnection, *, customer_id: str, number: str, besides: str) -> str:
@@ -49,57 +94,26 @@ async def last_agent(connection: AsyncConnection, *, customer_id: str, number: s
 
 async def latest(connection: AsyncConnection, *, limit: int) -> tuple[PastInteraction, ...]:
     """The last interactions of everybody, newest first."""
-    return await _past(connection, interaction.c.arrived_at.is_not(None), limit, "")
+    return await _past(connection, _LATEST, limit, "", {})
 
 
 async def _past(
-    connection: AsyncConnection, whose: ColumnElement[bool], limit: int, besides: str
+    connection: AsyncConnection, statement: Select[Any], limit: int, besides: str, values: Mapping[str, str]
 ) -> tuple[PastInteraction, ...]:
-    found = await connection.execute(
-        select(interaction.c.id, interaction.c.arrived_at, interaction.c.outcome, interaction.c.agent_id)
-        .where(whose, interaction.c.arrived_at.is_not(None), interaction.c.id != besides)
-        .order_by(interaction.c.arrived_at.desc(), interaction.c.id.desc())
-        .limit(min(limit, MOST_LISTED))
-    )
-    rows = found.mappings().all()
-    ids = [row["id"] for row in rows]
-    talks = await _last_of(connection, ids, talk, "started_at", ("agent_id", "disposition", "note"))
-    visits = await _last_of(connection, ids, queue_visit, "entered_at", ("queue",))
-    agents = {row["id"]: row["agent_id"] or talks.get(row["id"], {}).get("agent_id") or "" for row in rows}
-    names = await _names(connection, sorted({agent for agent in agents.values() if agent}))
+    asked = {**values, "besides": besides, "most": min(limit, MOST_LISTED)}
+    found = await connection.execute(statement, asked)
     return tuple(
         PastInteraction(
             interaction_id=row["id"],
             at=row["arrived_at"],
-            queue=visits.get(row["id"], {}).get("queue") or "",
+            queue=row["queue"] or "",
             outcome=row["outcome"] or "",
-            agent=names.get(agents[row["id"]], agents[row["id"]]),
-            disposition=talks.get(row["id"], {}).get("disposition") or "",
-            note=talks.get(row["id"], {}).get("note") or "",
+            agent=row["agent"],
+            disposition=row["disposition"] or "",
+            note=row["note"] or "",
         )
-        for row in rows
+        for row in found.mappings()
     )
-
-
-async def _last_of(
-    connection: AsyncConnection, ids: list[str], table: Any, order: str, columns: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
-    if not ids:
-        return {}
-    chosen = [table.c[name] for name in columns]
-    found = await connection.execute(
-        select(table.c.interaction_id, *chosen)
-        .where(table.c.interaction_id.in_(ids))
-        .order_by(table.c[order], table.c.id)
-    )
-    return {row["interaction_id"]: dict(row) for row in found.mappings()}
-
-
-async def _names(connection: AsyncConnection, usernames: list[str]) -> dict[str, str]:
-    if not usernames:
-        return {}
-    found = await connection.execute(select(person.c.username, person.c.name).where(person.c.username.in_(usernames)))
-    return {row.username: row.name for row in found}
 
 
 async def one(connection: AsyncConnection, interaction_id: str) -> dict[str, Any] | None:

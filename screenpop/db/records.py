@@ -15,7 +15,7 @@ import asyncio
 import itertools
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,13 +58,21 @@ _PLACES: dict[type, tuple[Table, Mapping[str, str]]] = {
 Row = tuple[Table, dict[str, Any]]
 
 
+def _columns(fact: Any, names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((each.name, names.get(each.name, each.name)) for each in fields(fact))
+
+
+#: Fact → its table and (field, column) pairs: looked up for every fact, so worked out once.
+_COLUMNS = {fact: (table, _columns(fact, names)) for fact, (table, names) in _PLACES.items()}
+
+
 def row_of(fact: Fact) -> Row | None:
     """The table and columns that `fact` sets, or None when it is only for screens."""
-    place = _PLACES.get(type(fact))
+    place = _COLUMNS.get(type(fact))
     if place is None:
         return None
-    table, names = place
-    return table, {names.get(field, field): _value(value) for field, value in asdict(fact).items()}
+    table, columns = place
+    return table, {column: _value(getattr(fact, field)) for field, column in columns}
 
 
 def _value(value: object) -> object:
