@@ -9,10 +9,10 @@ SECONDS ?= 0
 export PYTHONUNBUFFERED = 1
 export CALLYARD_HOME = $(HOME_DIR)
 
-.PHONY: help setup setup-demo demo test check fix bench soak mutants doctor lock clean
+.PHONY: help setup setup-demo demo test check fix bench bench-engine soak mutants doctor lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@echo "— Python packages (about a minute the first time)"
@@ -42,8 +42,11 @@ fix: $(VENV)/.ready ## format, and mend what the linter can
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
-bench: setup-demo ## ours against app_queue on the same Asterisk
+bench: setup-demo ## ours against app_queue on the same Asterisk: idle gaps, throughput
 	@exec $(PY) -m lab.bench
+
+bench-engine: $(VENV)/.ready ## the engine alone: decisions a second, and how they grow
+	@exec $(PY) -m lab.bench_engine
 
 soak: $(VENV)/.ready ## EVENTS=1000000 judged one by one, property tests EFFORT=20 times, theory in full
 	@EVENTS=$(or $(EVENTS),1000000) EFFORT=$(or $(EFFORT),20) exec $(PY) -m lab.soak

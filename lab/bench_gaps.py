@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 #: The bars: how many times app_queue's median ours goes into, and the largest share of it that our p95 may be.
-RATIO_BAR = 60.0
-P95_SHARE_BAR = 0.2
+RATIO_BAR = 80.0
+P95_SHARE_BAR = 0.1
 #: Fewer gaps than this on a side measure nothing.
-FEWEST_GAPS = 300
+FEWEST_GAPS = 200
 #: The events that tell it.
 READ = frozenset({"MusicOnHoldStart", "DialBegin", "DialEnd", "Hangup"})
 

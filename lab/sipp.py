@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.audio import SILENCE
 from lab.ports import free_block, free_ports
 from lab.sip_transactions import Place
 
@@ -24,6 +25,9 @@ _STARTED_S = 0.3
 _STOP_S = 5.0
 _FATAL = (254, 255)  # could not bind, or could not read its scenario
 _ANSWER_MS = 60_000
+_RTP_PORTS = 2_000  # two for each caller who is heard
+_HEARD = '  <nop><action><exec rtp_stream="silence.ulaw,-1,0"/></action></nop>\n'
+_UNHEARD = '  <pause milliseconds="200"/>\n  <nop><action><exec rtp_stream="pause"/></action></nop>\n'
 
 
 class SippError(Exception):
@@ -32,11 +36,15 @@ class SippError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SippCaller:
-    """One call to be made; a name must hold neither semicolon, quote nor line end."""
+    """One call to be made; a name must hold neither semicolon, quote nor line end.
+
+    `keys` are pressed one after the other once the call is answered; all callers of a run press as many.
+    """
 
     number: str
     dialled: str
     name: str = ""
+    keys: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,29 +172,36 @@ async def callers(
     rate: float = 10.0,
     spread_s: float = 0.0,
     gives_up_after_s: float | None = None,
+    fails_after_s: float | None = None,
     limit_s: float = 60.0,
     port: int = 0,
 ) -> AsyncIterator[SippRun]:
     """Make these calls, `rate` a second, and wait to be hung up, or give up after so long.
 
     `spread_s`: each waits up to so long, at random, before it calls, so that nothing falls into step with the rate.
+    `fails_after_s`: who has not been hung up so long after the answer (else `limit_s`) counts as failed.
     `folder` keeps SIPp's files and must be this run's own. Leaving the context kills SIPp.
     """
     for call in calls:
         if re.search(r'[;"\r\n]', f"{call.number}{call.dialled}{call.name}"):
             raise ValueError(f"expected a caller without semicolon, quote and line end, came {call!r}")
-    wait_s = limit_s if gives_up_after_s is None else gives_up_after_s
+    keys = {len(call.keys) for call in calls}
+    if len(keys) > 1 or not all(re.fullmatch(r"[0-9*#]*", call.keys) for call in calls):
+        raise ValueError(f"expected as many keys of every caller, of 0 to 9, * and #, came {sorted(keys)}")
+    wait_s = (limit_s if fails_after_s is None else fails_after_s) if gives_up_after_s is None else gives_up_after_s
     values = {"wait_ms": round(wait_s * 1000), "answer_ms": min(round(limit_s * 1000), _ANSWER_MS)}
     scenario = _write_scenario(folder, "caller" if gives_up_after_s is None else "waiter", values)
     if spread_s > 0:
         _put_pause_first(scenario, round(spread_s * 1000))
-    rows = "".join(f"{call.number};{call.dialled};{call.name}\n" for call in calls)
+    _press_after_answer(scenario, max(keys, default=0))
+    rows = "".join(";".join((call.number, call.dialled, call.name, *call.keys)) + "\n" for call in calls)
     (folder / "callers.csv").write_text(f"SEQUENTIAL\n{rows}")
     command = [
         f"{exchange[0]}:{exchange[1]}", "-sf", str(scenario), "-inf", str(folder / "callers.csv"),
         "-m", str(len(calls)), "-l", str(len(calls)), "-r", f"{rate:g}",
     ]  # fmt: skip
-    async with _running(folder, command, limit_s, port) as run:
+    ports = _RTP_PORTS if max(keys, default=0) else 8
+    async with _running(folder, command, limit_s, port, ports) as run:
         yield run
 
 
@@ -214,24 +229,42 @@ def _put_pause_first(scenario: Path, longest_ms: int) -> None:
     scenario.write_text(f'{head}  <pause distribution="uniform" min="0" max="{longest_ms}"/>\n{begin}{rest}')
 
 
+def _press_after_answer(scenario: Path, keys: int) -> None:
+    """Put so many keys between the answer and the wait, each as a SIP INFO: SIPp has no digits in RTP without root.
+
+    Meanwhile the caller is heard (silence): Asterisk ends such a digit at the next sound that comes in.
+    """
+    if not keys:
+        return
+    one = (_SCENARIOS / "key.xml").read_text()
+    pressed = "".join(one.replace("@{field}", str(3 + at)).replace("@{cseq}", str(2 + at)) for at in range(keys))
+    head, begin, rest = scenario.read_text().partition('  <recv request="BYE"')
+    text = f"{head}{_HEARD}{pressed}{_UNHEARD}{begin}{rest}".replace("CSeq: 2 BYE", f"CSeq: {2 + keys} BYE")
+    scenario.write_text(text.replace("[media_port]", "[rtpstream_audio_port]"))
+    (scenario.parent / "silence.ulaw").write_bytes(SILENCE * 50)
+
+
 @asynccontextmanager
-async def _running(folder: Path, command: list[str], limit_s: float, port: int) -> AsyncIterator[SippRun]:
+async def _running(
+    folder: Path, command: list[str], limit_s: float, port: int, rtp_ports: int = 8
+) -> AsyncIterator[SippRun]:
     program = shutil.which("sipp")
     if program is None:
         raise SippError("expected the program sipp on PATH (Debian: package sip-tester)")
-    run = await _start(program, folder, command, limit_s, port)
+    run = await _start(program, folder, command, limit_s, port, rtp_ports)
     try:
         yield run
     finally:
         await run.kill()
 
 
-async def _start(program: str, folder: Path, command: list[str], limit_s: float, port: int) -> SippRun:
+async def _start(program: str, folder: Path, command: list[str], limit_s: float, port: int, rtp_ports: int) -> SippRun:
     """Start SIPp; where the port was the kernel's choice and somebody took it meanwhile, on another."""
     for _ in range(_TRIES):
         own = port or free_ports(1)[0]
         arguments = [
-            *command, "-i", "127.0.0.1", "-p", str(own), "-mi", "127.0.0.1", "-mp", str(free_block(8)), "-nostdin",
+            *command, "-i", "127.0.0.1", "-p", str(own), "-mi", "127.0.0.1", "-mp", str(free_block(rtp_ports)),
+            "-nostdin",
             "-timeout", f"{limit_s:g}s", "-timeout_error", "-trace_stat", "-stf", str(folder / "stat.csv"),
             "-fd", "1", "-trace_logs", "-log_file", str(folder / "log"),
             "-trace_err", "-error_file", str(folder / "errors"),

@@ -52,6 +52,7 @@ class World:
     desktops: dict[str, Desktop] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    server_command: tuple[str, ...] = ()
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -64,6 +65,13 @@ class World:
         return "127.0.0.1", self.node.sip_port
 
     @property
+    def server_pid(self) -> int:
+        """The server's process; RuntimeError when it is not started."""
+        if self.process is None:
+            raise RuntimeError("the server is not started")
+        return self.process.pid
+
+    @property
     def log_path(self) -> Path:
         return self.folder / "server.log"
 
@@ -71,7 +79,7 @@ class World:
         """Start the server and return when it routes calls. Raises RuntimeError with the log's end otherwise."""
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "cti.cli", "serve", "--story",
+                *self.server_command,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log,
                 env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}, cwd=repository(),
                 start_new_session=True,
@@ -169,8 +177,11 @@ async def open_world(
     web_port: int = 0,
     starts_server: bool = True,
     trunk_match: Sequence[str] = ("127.0.0.1",),
+    rtp_ports: int = _RTP_PORTS,
+    server_module: str = "cti.cli",
+    tells_story: bool = True,
 ) -> AsyncIterator[World]:
-    """Start everything below `folder`.
+    """Start everything below `folder`. `rtp_ports`: two for each leg. `server_module`: what runs as the server.
 
     `phone_addresses`: phones that somebody else plays (SIPp), by username. `sounds_dir`: rendered prompts that
     outlive this world. `trunk_match`: where callers come from; with the default, whatever a phone of this machine
@@ -182,10 +193,10 @@ async def open_world(
         site = load_site(site_dir)
         installation = await asyncio.to_thread(obtain)
         sip, http, ami, agi, web = free_ports(5)
-        first = free_block(_RTP_PORTS)
+        first = free_block(rtp_ports)
         node = NodeSettings(
             node="lab1", sip_port=sip, http_port=http, ami_port=ami, agi_port=agi, rtp_first=first,
-            rtp_last=first + _RTP_PORTS - 1, country=site.settings.country, module_dir=installation.module_dir,
+            rtp_last=first + rtp_ports - 1, country=site.settings.country, module_dir=installation.module_dir,
             data_dir=installation.data_dir,
         )  # fmt: skip
         node = replace(node, **dict(node_changes or {}))  # type: ignore[arg-type]
@@ -208,6 +219,7 @@ async def open_world(
         world = World(
             folder, site_dir, node, provisioned, asterisk, web_port or web, agi, url, tell, passwords, phones,
             environment=environment,
+            server_command=(sys.executable, "-m", server_module, "serve", *(["--story"] if tells_story else [])),
         )  # fmt: skip
         stack.push_async_callback(world.close)
         if starts_server:

@@ -128,3 +128,23 @@ def test_statistics_without_rows_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "stat").write_text("a;b\n1;2\n")
     with pytest.raises(SippError, match=r"expected columns SuccessfulCall\(C\)"):
         read_statistics(tmp_path / "stat")
+
+
+async def test_keys_are_pressed_after_the_answer(tmp_path: Path) -> None:
+    phone = Phone("2001", Behaviour(answer_after_s=0, talk_s=0.1))
+    place = ("127.0.0.1", await phone.start())
+    calls = [SippCaller("+441234567800", "2001", keys="1#")]
+    async with callers(tmp_path, place, calls, limit_s=5):
+        scenario = (tmp_path / "caller.xml").read_text()
+    await phone.stop()
+    assert [scenario.count(f"Signal=[field{at}]") for at in (3, 4, 5)] == [1, 1, 0]
+    assert scenario.index("ACK [next_url]") < scenario.index("Signal=[field3]") < scenario.index('request="BYE"')
+    assert (tmp_path / "callers.csv").read_text() == "SEQUENTIAL\n+441234567800;2001;;1;#\n"
+
+
+@pytest.mark.parametrize("keys", [("1", "12"), ("1", "x")])
+async def test_keys_that_differ_in_number_or_are_none_are_refused(tmp_path: Path, keys: tuple[str, ...]) -> None:
+    calls = [SippCaller("+441234567800", "2001", keys=pressed) for pressed in keys]
+    with pytest.raises(ValueError, match="as many keys of every caller"):
+        async with callers(tmp_path, ("127.0.0.1", 9), calls):
+            pass
