@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from acd import commands
@@ -16,7 +15,6 @@ from screenpop.customers import COLUMNS, CustomerDirectory, import_customers
 from screenpop.db import customers, history
 from screenpop.db.records import Records
 from screenpop.db.store import Store
-from screenpop.db.tables import customer
 from screenpop.errors import ImportFileError, NotFoundError
 from screenpop.model import Customer
 from screenpop.numbers import NumberPlan
@@ -106,37 +104,6 @@ async def test_what_is_not_one_match_is_nobody_to_the_flow(
 async def test_look_up_by_a_field(directory: CustomerDirectory, by: str, value: str, found: list[str]) -> None:
     match = await directory.look_up("i1", by, value)
     assert [customer.id for customer in match.customers] == found
-
-
-async def _marry_anna(store: Store) -> None:
-    async with store.write() as connection:
-        await connection.execute(update(customer).where(customer.c.id == ANNA.id).values(name="Anna Neun"))
-
-
-async def test_the_caller_whom_the_arrival_found_is_not_searched_for_again(
-    store: Store, records: Records, directory: CustomerDirectory
-) -> None:
-    arrived = await directory.match_caller("i1", "030 901820")
-    await directory.idle()
-    await _marry_anna(store)
-    assert await directory.look_up("i1", "number", "030 901820") == arrived
-    assert await linked(store, records, "i1") == ("+4930901820", "c1", "looked_up")
-    assert (await directory.look_up("i1", "number", "030 901821")).customers == (BERT,)
-
-
-@pytest.mark.parametrize("between", ["another look-up", "a choice", "time"])
-async def test_what_the_arrival_found_is_searched_for_again_after(store: Store, records: Records, between: str) -> None:
-    fresh_s = 0.0 if between == "time" else 5.0
-    async with CustomerDirectory(store, GERMANY, records, fresh_s=fresh_s) as directory:
-        await directory.match_caller("i1", "030 901820")
-        if between == "another look-up":
-            await directory.look_up("i1", "id", "c3")
-        elif between == "a choice":
-            await directory.choose("i1", "c2", "030 901820")
-        await directory.idle()
-        await _marry_anna(store)
-        match = await directory.look_up("i1", "number", "030 901820")
-        assert [each.name for each in match.customers] == ["Anna Neun"]
 
 
 async def test_a_single_match_of_a_look_up_replaces_what_the_number_said(

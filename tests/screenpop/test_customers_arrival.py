@@ -1,0 +1,58 @@
+"""The caller whom the arrival found is not searched for again by the same number, for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import update
+
+from screenpop.customers import CustomerDirectory
+from screenpop.db import customers
+from screenpop.db.records import Records
+from screenpop.db.store import Store
+from screenpop.db.tables import customer
+from tests.screenpop.test_customers import ANNA, BERT, CARL, GERMANY, linked
+
+NUMBER = "030 901820"
+
+
+@asynccontextmanager
+async def _directory(store: Store, fresh_s: float = 5.0) -> AsyncIterator[tuple[CustomerDirectory, Records]]:
+    async with store.write() as connection:
+        await customers.put(store, connection, [ANNA, BERT, CARL])
+    async with (
+        Records(store, interval_s=0.01) as records,
+        CustomerDirectory(store, GERMANY, records, fresh_s=fresh_s) as directory,
+    ):
+        yield directory, records
+
+
+async def _marry_anna(store: Store) -> None:
+    async with store.write() as connection:
+        await connection.execute(update(customer).where(customer.c.id == ANNA.id).values(name="Anna Neun"))
+
+
+async def test_the_caller_whom_the_arrival_found_is_not_searched_for_again(store: Store) -> None:
+    async with _directory(store) as (directory, records):
+        arrived = await directory.match_caller("i1", NUMBER)
+        await directory.idle()
+        await _marry_anna(store)
+        assert await directory.look_up("i1", "number", NUMBER) == arrived
+        assert await linked(store, records, "i1") == ("+4930901820", "c1", "looked_up")
+        assert (await directory.look_up("i1", "number", "030 901821")).customers == (BERT,)
+
+
+@pytest.mark.parametrize("between", ["another look-up", "a choice", "time"])
+async def test_what_the_arrival_found_is_searched_for_again_after(store: Store, between: str) -> None:
+    async with _directory(store, fresh_s=0.0 if between == "time" else 5.0) as (directory, _):
+        await directory.match_caller("i1", NUMBER)
+        if between == "another look-up":
+            await directory.look_up("i1", "id", "c3")
+        elif between == "a choice":
+            await directory.choose("i1", "c2", NUMBER)
+        await directory.idle()
+        await _marry_anna(store)
+        match = await directory.look_up("i1", "number", NUMBER)
+        assert [each.name for each in match.customers] == ["Anna Neun"]
