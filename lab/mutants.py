@@ -34,6 +34,8 @@ from lab.mutations import Mutation, mutations, planted
 
 PACKAGE = "acd"
 TESTS = "tests/acd"
+#: The same as the property tests, only for longer.
+LEFT_OUT = "tests/acd/test_soak.py"
 #: A test process may take so many times the usual CPU time, and so much more (s).
 SLOWER, ALLOWED_S = 3.0, 20
 #: Most memory of a test process, bytes: a fault may collect without end.
@@ -81,7 +83,7 @@ def baseline(root: Path, package: str, tests: str) -> Baseline:
         data, times = Path(folder) / "coverage", Path(folder) / "times.json"
         command = [
             sys.executable, "-m", "pytest", *_COMMON, "-p", "lab.mutants",
-            f"--cov={package}", "--cov-context=test", "--cov-report=", tests,
+            f"--cov={package}", "--cov-context=test", "--cov-report=", f"--ignore={LEFT_OUT}", tests,
         ]  # fmt: skip
         environment = {**os.environ, "COVERAGE_FILE": str(data), "CALLYARD_TEST_TIMES": str(times)}
         done = subprocess.run(command, cwd=root, env=environment, check=False, capture_output=True, text=True)
