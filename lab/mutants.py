@@ -188,8 +188,11 @@ def _judge(root: Path, mutation: Mutation | None, tests: Sequence[str], cpu_s: i
 
 @dataclass(slots=True)
 class _Running:
+    """`looks`: how often it may still be looked at, every hundredth of a second or so; time that the machine was
+    suspended does not count."""
+
     mutation: Mutation
-    until: float
+    looks: int
 
 
 def judge(
@@ -206,7 +209,7 @@ def judge(
                 tests = base.tests_of(mutation)
                 usual = sum(base.seconds.get(test, 0.0) for test in tests)
                 cpu_s = ceil(SLOWER * usual + ALLOWED_S)
-                running[_forked(root, mutation, tests, cpu_s)] = _Running(mutation, time.monotonic() + 10 * cpu_s)
+                running[_forked(root, mutation, tests, cpu_s)] = _Running(mutation, looks=1_000 * cpu_s)
             verdict = _ended(running)
             if verdict is not None:
                 verdicts.append(verdict)
@@ -236,7 +239,8 @@ def _ended(running: dict[int, _Running]) -> Verdict | None:
         if done:
             del running[pid]
             return _verdict(each.mutation, status)
-        if time.monotonic() > each.until:
+        each.looks -= 1
+        if each.looks == 0:
             os.kill(pid, 9)
     time.sleep(0.01)
     return None

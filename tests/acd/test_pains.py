@@ -186,6 +186,8 @@ def crowded(queues: int, agents: int, waiting: int) -> Engine:
     for number in range(waiting):
         engine.handle(InteractionArrived(f"c{number}"), 0)
         engine.handle(InteractionQueued(f"c{number}", names[number % queues]), 0)
+    engine.handle(RoutingPaused("link"), 0)
+    engine.handle(RoutingResumed(), 0)  # walks the whole line: once
     return engine
 
 
