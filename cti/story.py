@@ -15,7 +15,8 @@ from acd.commands import (
     VisitOpened,
     WrapUpClosed,
 )
-from acd.model import OfferOutcome, Outcome, Reason
+from acd.explain import RUNG_TOGETHER
+from acd.model import ANSWERED_BY_COLLEAGUE, OfferOutcome, Outcome, Reason
 
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
@@ -55,7 +56,7 @@ def explain(reason: Reason, names: Mapping[str, str]) -> str:
     text = reason.rule.replace("_", " ")
     if reason.runner_up:
         text += f", before {names.get(reason.runner_up, reason.runner_up)}"
-    elif reason.passed_over:
+    elif reason.passed_over and RUNG_TOGETHER not in dict(reason.passed_over):
         text += ", the only one free"
     if reason.passed_over:
         text += " (" + ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in reason.passed_over) + ")"
@@ -100,6 +101,8 @@ class Story:
                 self.note(
                     command.interaction_id, f"answered by {self._name(command.agent_id)} after {seconds(waited)} s"
                 )
+            case OfferClosed() if command.detail == ANSWERED_BY_COLLEAGUE:
+                self.note(command.interaction_id, f"no longer rings at {self._name(command.agent_id)}")
             case OfferClosed() if command.outcome in _OFFERS:
                 self.note(
                     command.interaction_id,

@@ -172,6 +172,16 @@ def test_a_round_goes_on_after_a_snapshot(desk: Desk) -> None:
     assert again.do(OfferAccepted("c/3")) == desk.do(OfferAccepted("c/3"))
 
 
+def test_a_view_is_told_to_each_who_rings_as_theirs(desk: Desk) -> None:
+    desk.call("c", "sales")
+    view = desk.interaction("c")
+    assert view.held_by("amy") is view
+    theirs = view.held_by("cid")
+    assert theirs is not None
+    assert (theirs.agent_id, theirs.offer_id, dict(theirs.reason.key)["agent_id"]) == ("cid", "c/3", "cid")  # type: ignore[union-attr]
+    assert view.held_by("dot") is None
+
+
 def test_a_snapshot_that_names_an_unknown_agent_beside_is_refused(desk: Desk) -> None:
     desk.call("c", "sales")
     stored = json.loads(json.dumps(dump(desk.engine)))

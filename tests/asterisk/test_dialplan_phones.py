@@ -109,7 +109,8 @@ async def test_an_offer_rings_with_its_ids_and_leaves_its_result(switch: Switch)
             async with asyncio.timeout(10):
                 await offering.is_over.wait()
             offer, status, cause, talked = offering.replies[-1].split("|")
-            assert (offer, status, cause, talked) == (OFFER, "ANSWER", "16", "1")
+            assert (offer, status, cause) == (OFFER, "ANSWER", "16")
+            assert int(talked) >= 1
             assert await ami.variable(talk.env["agi_channel"], "CALLYARD_DIALLING") == ""
             assert float(await ami.variable(talk.env["agi_channel"], "TIMEOUT(absolute)")) > 40
             [message] = switch.folder.glob(f"sipp-{port}-*.msg")
@@ -142,7 +143,7 @@ async def test_phones_that_ring_together_have_ids_of_their_own_and_one_is_answer
             assert [await passed(each) for each in (first, second, third)] == [True] * 3
             async with asyncio.timeout(10):
                 await offering.is_over.wait()
-            assert offering.replies[-1] == f"{interaction}/4|ANSWER|16|1"
+            assert offering.replies[-1].startswith(f"{interaction}/4|ANSWER|16|")
             assert await ami.variable(talk.env["agi_channel"], "CALLYARD_SERVED") == "jon.b-2"
             for port, (number, _) in zip(ports, expected.values(), strict=True):
                 [message] = switch.folder.glob(f"sipp-{port}-*.msg")

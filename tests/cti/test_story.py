@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,15 @@ from acd.events import (
     TalkEnded,
     WrapUpEnded,
 )
-from acd.model import Outcome, Presence, Reason
+from acd.model import Configuration, Outcome, Presence, Reason, Strategy
 from cti.story import Story, explain, ordinal, seconds
+from tests.acd.desk import BILLING, SITE, TECH
 from tests.fakes.office import Office
 
 
 class Scene:
-    def __init__(self, folder: Path) -> None:
-        self.office = Office(folder)
+    def __init__(self, folder: Path, configuration: Configuration = SITE) -> None:
+        self.office = Office(folder, configuration)
         self.lines: list[str] = []
         self.story = Story(self.lines.append, lambda: {"maria": "Maria Alvarez", "jon": "Jon"})
         self.office.dispatcher.watch(self.story.watch)
@@ -143,12 +145,26 @@ def test_lengths_in_words(length: int, text: str) -> None:
     assert seconds(length) == text
 
 
+def test_phones_that_ring_together_and_the_one_that_is_answered(tmp_path: Path) -> None:
+    rules = replace(BILLING, strategy=Strategy.RING_ALL)
+    scene = Scene(tmp_path, replace(SITE, queues=(rules, TECH)))
+    scene.office.sign_in("jon", "maria")
+    scene.office.call("c")
+    scene.office.dispatcher.submit(OfferAccepted("c/2"))
+    assert scene.told()[2:5] == [
+        "offered to Jon because ring all (1 rung together)",
+        "offered to Maria Alvarez because ring all (1 rung together)",
+        "no longer rings at Jon",
+    ]
+
+
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
         (Reason("longest_idle", ()), "longest idle"),
         (Reason("longest_idle", (), "jon"), "longest idle, before Jon"),
         (Reason("longest_idle", (), passed_over=(("not_ready", 2),)), "longest idle, the only one free (2 not ready)"),
+        (Reason("ring_all", (), passed_over=(("rung_together", 2),)), "ring all (2 rung together)"),
         (
             Reason("best_skill", (), "x", (), (("talking", 1), ("phone_gone", 3))),
             "best skill, before x (1 talking, 3 phone gone)",

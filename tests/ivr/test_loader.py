@@ -11,6 +11,12 @@ from ivr.steps import Prompt
 from tests.ivr.sites import SMALL, flow, problems_in, site_with, write_site
 
 
+def test_a_queue_may_ring_several_phones_at_once(tmp_path: Path) -> None:
+    queues = "billing: { title: Billing, strategy: ring_all, ring_at_most: 20 }\nsupport: { title: Support }\n"
+    site = load_site(write_site(tmp_path, {"queues.yaml": queues}))
+    assert [each.ring_at_most for each in site.queues.values()] == [20, 5]
+
+
 def test_the_small_site_is_fine(tmp_path: Path) -> None:
     site = load_site(write_site(tmp_path, {}))
 

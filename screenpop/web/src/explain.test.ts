@@ -24,6 +24,11 @@ test('alone is alone, an unknown rule keeps its name', () => {
     others: 'Others: 1 talking.',
   })
   expect(whyMe({ rule: 'preferred_agent', key: [], runner_up: null, passed_over: [] }).why).toContain('preferred agent')
+  expect(whyMe({ rule: 'ring_all', key: [], runner_up: null, passed_over: [['rung_together', 2]] })).toEqual({
+    why: 'It rings at several agents at once: who answers first has the caller.',
+    others: 'Others: 2 rung at the same time.',
+  })
+  expect(whyMe({ rule: 'ring_all', key: [], runner_up: null, passed_over: [] }).why).toContain('ring all')
   expect(whyMe(null).why).toBe('The server gave no reason.')
 })
 

@@ -135,6 +135,9 @@ export function whyMe(reason: WhyMe | null): { why: string; others: string } {
 }
 
 function ruleText(reason: WhyMe): string {
+  if (reason.rule === 'ring_all' && reason.passed_over.some(([code]) => code === 'rung_together')) {
+    return 'It rings at several agents at once: who answers first has the caller.'
+  }
   if (reason.rule !== 'longest_idle') return `Chosen by the rule “${wordText(reason.rule)}”.`
   const idleSince = reason.key.find(([label]) => label === 'idle_since')?.[1]
   const since = typeof idleSince === 'number' && idleSince > 0 ? `, since ${timeOfDay(idleSince)}` : ''
