@@ -300,7 +300,12 @@ class Server:
         """What was ordered before the first caller comes, and whoever may order more."""
         book = OrderBook(self._store, self._clock.now)
         standing = Standing(book, self._clock.now)
-        measures = self._measures = Measures(self.dispatcher.submit, self._clock.now, show=self._live.show_emergencies)
+        measures = self._measures = Measures(
+            self.dispatcher.submit,
+            self._clock.now,
+            closed=[view.id for view in self.dispatcher.board().queues if view.is_closed],
+            show=self._live.show_emergencies,
+        )
         standing.heed(measures.kinds, measures.heed)
         await standing.read()
         place = SitePlace(lambda: self.site, sounds)

@@ -33,15 +33,15 @@ class _Closure:
 
 
 class Measures:
-    """`submit`: to the engine. `closed`: the queues that the engine believes closed, and until when, when the server
-    starts: what was ended meanwhile is opened. `show`: is called with what screens show when it has changed."""
+    """`submit`: to the engine. `closed`: the queues that the engine believes closed when the server starts: what
+    was ended meanwhile is opened. `show`: is called with what screens show when it has changed."""
 
     def __init__(
         self,
         submit: Callable[[Event], None],
         now: Callable[[], int],
         *,
-        closed: Mapping[str, int] | None = None,
+        closed: Collection[str] = (),
         show: Callable[[Sequence[Emergency]], None] | None = None,
     ) -> None:
         self._submit = submit
@@ -49,7 +49,7 @@ class Measures:
         self._show = show or (lambda shown: None)
         self._orders: tuple[Order, ...] = ()
         self._told: dict[str, _Closure] = {}
-        self._told_until = dict(closed or {})
+        self._told_until = dict.fromkeys(closed, 0)
 
     kinds = KINDS
 

@@ -188,6 +188,11 @@ class Standing:
             if not self._trouble:
                 log.error("orders.not_read", why=f"{type(error).__name__}: {error}"[:300])
             self._trouble = type(error).__name__
+        except Exception as error:
+            # A row that nobody can read must not end the server, and with it the heeding of all others.
+            if not self._trouble:
+                log.exception("orders.not_read")
+            self._trouble = type(error).__name__
         else:
             if self._trouble:
                 log.info("orders.read_again")

@@ -248,6 +248,30 @@ async def test_a_server_begins_with_what_was_ordered_before(tmp_path: Path, aste
         assert found == [{"id": order.id, "kind": "notice", "target": "", "ends_at": 0}]
 
 
+async def test_a_queue_stays_closed_over_restarts_until_somebody_opens_it(tmp_path: Path, asterisk: FakeAmi) -> None:
+    write_site(tmp_path / "site", HELLO)
+    settings = settings_for(tmp_path, asterisk)
+
+    def closed(server: Server) -> list[str]:
+        return [view.id for view in server.dispatcher.board().queues if view.is_closed]
+
+    async with serving(settings) as server, with_emergencies(settings) as (emergencies, _site):
+        [order] = await emergencies.give(Wanted(Kind.CLOSE_QUEUE, ("billing",), reason="drill"), "kim")
+        await until_shown(server, order.id)
+        assert closed(server) == ["billing"]
+    async with serving(settings) as server:
+        assert closed(server) == ["billing"]
+        write_site(tmp_path / "site", HELLO.replace("billing", "tech"), queues="tech: { title: Tech }\n")
+        await reloaded(server, lambda: len(server.dispatcher.board().queues) == 1)
+        write_site(tmp_path / "site", HELLO)
+        await reloaded(server, lambda: len(server.dispatcher.board().queues) == 2)
+        assert closed(server) == ["billing"], "also a queue that was away"
+    async with with_emergencies(settings) as (emergencies, _site):
+        await emergencies.end(order.id, "kim")
+    async with serving(settings) as server:
+        assert closed(server) == []
+
+
 async def test_a_reload_brings_screens_the_sites_new_words(tmp_path: Path, asterisk: FakeAmi) -> None:
     write_site(tmp_path / "site", HELLO)
     async with serving(settings_for(tmp_path, asterisk)) as server:

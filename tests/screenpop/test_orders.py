@@ -182,6 +182,29 @@ async def test_a_database_in_trouble_keeps_what_is_known_and_is_logged_once(sqli
     assert (standing.trouble, heard.told) == ("", [[order.id]])
 
 
+async def test_a_row_that_cannot_be_read_ends_nothing(sqlite_store: Store, time: Time) -> None:
+    book, heard = OrderBook(sqlite_store, time.now), Heard()
+    standing = Standing(book, time.now, every_s=0.01)
+    standing.heed({"notice"}, heard.heed)
+    [order] = await book.give([NewOrder("notice", "")], "susi")
+    async with running(standing):
+        await heard.until(order.id)
+        async with sqlite_store.write() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO standing_order SELECT 99, kind, target, 'no json', begins_at, "
+                    "ends_at, given_by, reason, given_at, ended_by, ended_at FROM standing_order"
+                )
+            )
+        async with asyncio.timeout(10):
+            while not standing.trouble:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert standing.orders({"notice"}) == [order]
+        async with sqlite_store.write() as connection:
+            await connection.execute(text("DELETE FROM standing_order"))
+        await heard.until()
+
+
 async def test_a_database_that_hangs_is_left_after_a_while(sqlite_store: Store, time: Time) -> None:
     class Hanging(OrderBook):
         async def open(self, kinds: object = ()) -> list[Order]:
