@@ -316,9 +316,12 @@ def main() -> int:
     print(f"— {len(chosen)} of {len(faults)} faults; first {TESTS} as they are", flush=True)
     base = baseline(root, PACKAGE, TESTS)
 
+    judged: list[bool] = []
+
     def tell(verdict: Verdict) -> None:
+        judged.append(verdict.found)
         if not verdict.found:
-            print(f"  not found: {verdict.mutation}", flush=True)
+            print(f"  not found: {verdict.mutation} ({sum(judged)} of {len(judged)} found so far)", flush=True)
 
     verdicts = judge(root, chosen, base, jobs, tell)
     print("\n".join(report(verdicts, len(faults))))
