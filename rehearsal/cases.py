@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from acd.engine import Engine
-from acd.model import AgentProfile, Configuration, QueueRules, Requirement
+from acd.model import AgentProfile, Configuration, OverflowCause, QueueRules, Requirement
+from acd.model import Overflow as QueueOverflow
 from rehearsal.arrivals import Poisson
 from rehearsal.chains import ClassOfCallers, n_design, x_design
 from rehearsal.chance import SECOND, Exponential, Fixed, Lengths
@@ -267,15 +268,20 @@ def fixed_times_case(per_hour: float, ring: float, talk: float, wrap_up: float) 
     return _case(name, "Pollaczek-Khinchine (M/D/1)", _staffed(1, rules), (callers,), figures, ring=Fixed(ring))
 
 
-def overflow_case(agents: int, per_hour: float, handling: float, patience: float, after: float) -> Case:
-    """Everybody waits `patience`, and is moved to a second queue of the same agents before: nothing may change."""
-    overflow = Overflow(round(after * SECOND), "second")
+def overflow_case(
+    agents: int, per_hour: float, handling: float, patience: float, after: float, by_rule: bool = False
+) -> Case:
+    """Everybody waits `patience`, and is moved to a second queue of the same agents before: nothing may change.
+    `by_rule`: the engine moves them, by the rule of their queue; else their flow does."""
+    moved = Overflow(round(after * SECOND), "second")
     callers = Callers(
-        "all", "first", Poisson(per_hour), Exponential(handling), Fixed(patience), overflow=overflow
+        "all", "first", Poisson(per_hour), Exponential(handling), Fixed(patience), overflow=None if by_rule else moved
     )  # fmt: skip
+    rule = QueueOverflow(OverflowCause.TIMED_OUT, moved.after_us, moved.queue)
+    first = replace(_PLAIN, id="first", overflow=(rule,) if by_rule else ())
     line = erlang_fixed_patience(per_hour / 3600, handling, patience, agents)
-    both = _staffed(agents, replace(_PLAIN, id="first"), replace(_PLAIN, id="second"))
-    name = f"overflow, all wait {patience:g} s, {agents} agents"
+    both = _staffed(agents, first, replace(_PLAIN, id="second"))
+    name = f"overflow{' by rule' if by_rule else ''}, all wait {patience:g} s, {agents} agents"
     return _case(name, "M/M/n+D (Zeltyn-Mandelbaum)", both, (callers,), _of_line(line))
 
 
@@ -363,7 +369,7 @@ def all_cases() -> tuple[Case, ...]:
         replace(erlang_a_case(20, 420, 180, 120), replications=100),
         replace(erlang_a_case(50, 2880, 60, 120), replications=350),
         overflow_case(6, 130, 180, patience=60, after=25),
-        overflow_case(10, 215, 180, patience=45, after=20),
+        overflow_case(10, 215, 180, patience=45, after=20, by_rule=True),
         replace(priority_case(4, (18, 30), 180), replications=550),
         replace(priority_case(3, (8, 10, 12), 180), replications=520),
         replace(n_case((24, 20), (180, 180), (2, 2), None), replications=610),

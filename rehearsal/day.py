@@ -19,6 +19,7 @@ from acd.commands import (
     OfferInteraction,
     TalkClosed,
     TalkOpened,
+    VisitClosed,
     WrapUpClosed,
 )
 from acd.engine import Engine
@@ -34,7 +35,7 @@ from acd.events import (
     PresenceChosen,
     WrapUpEnded,
 )
-from acd.model import Configuration, Desktop, OfferOutcome, Phone, Presence
+from acd.model import Configuration, Desktop, OfferOutcome, Phone, Presence, VisitOutcome
 from rehearsal.chance import stream
 from rehearsal.errors import RehearsalError
 from rehearsal.scenario import FOR_EVER, Callers, Scenario, Shift
@@ -103,6 +104,7 @@ class _Play:
         self.answer: dict[type, Callable[[Any], None]] = {
             OfferInteraction: self._offered,
             OfferClosed: self._offer_closed,
+            VisitClosed: self._visit_closed,
             TalkOpened: self._talk_opened,
             TalkClosed: self._talk_closed,
             WrapUpClosed: self._wrap_up_closed,
@@ -255,6 +257,10 @@ class _Play:
             self.by_id[fact.interaction_id].reserved_at = fact.offered_at
         elif fact.outcome is OfferOutcome.EXPIRED:
             self.plan(self.now + self.scenario.return_us, self._returns, fact.agent_id)
+
+    def _visit_closed(self, fact: VisitClosed) -> None:
+        if fact.outcome is VisitOutcome.OVERFLOWED:
+            self.by_id[fact.interaction_id].overflowed = True
 
     def _talk_opened(self, fact: TalkOpened) -> None:
         call = self.by_id[fact.interaction_id]

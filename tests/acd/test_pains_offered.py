@@ -1,4 +1,4 @@
-"""More of what people suffer from elsewhere: several phones at once, and who comes back.
+"""More of what people suffer from elsewhere: several phones at once, expected waits, capacity.
 
 As in `test_pains`, numbers are those of our list of pains.
 """
@@ -15,6 +15,8 @@ from acd.commands import (
     WithdrawOffer,
 )
 from acd.events import (
+    CallerLeft,
+    ClockReached,
     Event,
     InteractionArrived,
     InteractionQueued,
@@ -28,6 +30,7 @@ from acd.model import (
     AgentProfile,
     AgentState,
     Configuration,
+    Estimator,
     Presence,
     QueueRules,
     Strategy,
@@ -71,6 +74,41 @@ def test_9_a_talk_that_ends_at_once_rings_nobody_again() -> None:
     answer = desk.do(TalkEnded("anna", "a2"), after=0.1)
     assert every(OfferInteraction, answer) == []
     assert [desk.agent(each).state for each in ("a0", "a1", "a2")] == [AgentState.READY] * 3
+
+
+# --- 15: expected waits ------------------------------------------------------------------------------------------
+
+
+def test_15_an_expected_wait_does_not_grow_while_the_line_moves() -> None:
+    """app_queue.c:4444 announces |holdtime + 30 − waited|: a mean of past waits, whose absolute value grows again once
+    somebody has waited longer; Wazo: "has never fully worked"."""
+    desk = Desk(site(2, expected_handling_us=100 * SECOND, estimator=Estimator.STAFFING))
+    desk.sign_in("a0", "a1")
+    for number in range(6):
+        desk.call(f"c{number}", "q0")
+    told = [desk.interaction("c5").expected_wait_us]
+    for number in (0, 1):
+        desk.do(OfferAccepted(f"c{number}/1"))
+    for number in range(4):
+        desk.do(ClockReached(), after=50)
+        told.append(desk.interaction("c5").expected_wait_us)
+        desk.do(CallerLeft(f"c{number}"), after=50)
+        told.append(desk.interaction("c5").expected_wait_us)
+        if number < 3:
+            desk.do(OfferAccepted(f"c{number + 2}/1"), after=0)
+    assert told[0] == 4 * 100 * SECOND // 2
+    assert told[-1] == 0
+    assert sorted(told, reverse=True) == told
+
+
+def test_15_long_waits_of_the_past_are_no_expectation() -> None:
+    """The announced time follows who is ahead and who works now, not the mean of past waits."""
+    desk = Desk(site(1, expected_handling_us=100 * SECOND))
+    desk.call("patient", "q0")
+    desk.sign_in("a0")
+    desk.now += 3_000 * SECOND
+    desk.call("anna", "q0")
+    assert 50 * SECOND <= desk.interaction("anna").expected_wait_us <= 150 * SECOND
 
 
 # --- 19: capacity ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from heapq import heappop, heappush
 
-from acd.commands import Command, TalkClosed
+from acd.commands import Command, TalkClosed, VisitOpened
 from acd.engine import Engine
 from acd.events import CallerLeft, ClockReached, Event, InteractionQueued, WrapUpEnded
 from acd.model import Configuration, Stage
@@ -74,11 +74,11 @@ class WrapUpSkipped(Faulty):
 
 
 class PatienceRestarted(Faulty):
-    """Callers who were moved to a second queue are heard to leave only when their patience has run anew."""
+    """Callers who were moved to a second queue, by their flow or by the engine's rule, are heard to leave only when
+    their patience has run anew."""
 
     def __init__(self, configuration: Configuration, now: int) -> None:
         super().__init__(configuration, now)
-        self.asked_at: dict[str, int] = {}
         self.moved_after: dict[str, int] = {}
         self.held_back: list[tuple[int, str]] = []
 
@@ -87,10 +87,13 @@ class PatienceRestarted(Faulty):
         return min(dues, default=None)
 
     def handle(self, event: Event, now: int) -> tuple[Command, ...]:
-        if isinstance(event, InteractionQueued):
-            first = self.asked_at.setdefault(event.interaction_id, now)
-            if now > first:
-                self.moved_after[event.interaction_id] = now - first
+        commands = self._held_back(event, now)
+        for command in commands:
+            if isinstance(command, VisitOpened) and now > command.first_asked_at:
+                self.moved_after[command.interaction_id] = now - command.first_asked_at
+        return commands
+
+    def _held_back(self, event: Event, now: int) -> tuple[Command, ...]:
         if isinstance(event, CallerLeft) and self._waits(event.interaction_id):
             after = self.moved_after.pop(event.interaction_id, 0)
             if after:

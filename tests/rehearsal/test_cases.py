@@ -28,6 +28,7 @@ from rehearsal.cases import (
     x_case,
 )
 from rehearsal.chains import n_design, x_design
+from rehearsal.day import rehearse
 from rehearsal.errors import RehearsalError
 from rehearsal.tally import Day
 from tests.effort import examples
@@ -44,7 +45,7 @@ from tests.rehearsal.faults import (
 EFFORT = SHORT if examples(1) == 1 else FULL
 
 #: Too many calls for a short look, and their likes are in.
-ONLY_IN_FULL = ("Erlang A, 50 agents", "overflow, all wait 45 s, 10 agents")
+ONLY_IN_FULL = ("Erlang A, 50 agents", "overflow by rule, all wait 45 s, 10 agents")
 CASES = [case for case in all_cases() if EFFORT is FULL or case.name not in ONLY_IN_FULL]
 
 
@@ -68,6 +69,8 @@ FAULTS: list[tuple[type[Faulty], Case, set[str]]] = [
     (SkillsIgnored, n_case((36, 24), (150, 200), (2, 2), 240), {"mean wait, s (class 2)", "abandoned (class 2)"}),
     (PlaceLostAtOverflow, overflow_case(6, 130, 180, patience=60, after=25), {"mean wait, s"}),
     (PatienceRestarted, overflow_case(6, 130, 180, patience=60, after=25), {"mean wait, s", "answered in 20 s"}),
+    (PatienceRestarted, overflow_case(6, 130, 180, 60, 25, by_rule=True), {"mean wait, s", "answered in 20 s"}),
+    (LastComesFirst, overflow_case(6, 130, 180, 60, 25, by_rule=True), {"mean wait, s"}),
     (WrapUpSkipped, wrap_up_case(4, 50, 180, 0.3), {"mean wait, s", "not answered at once", "occupancy"}),
 ]
 
@@ -76,6 +79,17 @@ FAULTS: list[tuple[type[Faulty], Case, set[str]]] = [
 def test_a_planted_fault_is_seen(fault: type[Faulty], case: Case, seen_in: set[str]) -> None:
     result = measure(case, SHORT, fault)
     assert seen_in <= set(result.outside()), told(result)
+
+
+def test_a_queue_that_gives_away_by_rule_gives_the_same_day_as_a_flow_that_moves_on() -> None:
+    days = [
+        rehearse(overflow_case(6, 130, 180, patience=60, after=25, by_rule=by_rule).sized(700))
+        for by_rule in (False, True)
+    ]
+    for one, other in zip(days[0].calls, days[1].calls, strict=True):
+        assert replace(one, overflowed=False) == replace(other, overflowed=False)
+    assert 0.1 < sum(call.overflowed for call in days[0].calls) / len(days[0].calls) < 0.9
+    assert [call.overflowed for call in days[0].calls] == [call.overflowed for call in days[1].calls]
 
 
 def test_the_chains_of_the_cases_are_cut_where_nobody_is() -> None:
