@@ -308,7 +308,7 @@ def people_add(
 ) -> None:
     """Add a person. They can sign in once `callyard people password` has been run."""
     from cti.main import with_store
-    from screenpop.people import entry_from_words
+    from screenpop.entries import entry_from_words
 
     async def work() -> None:
         async with with_store(_settings()) as (_, people, _plan):

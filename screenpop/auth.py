@@ -13,9 +13,10 @@ from sqlalchemy import delete, insert, select
 
 from screenpop.db.store import Store
 from screenpop.db.tables import audit, session
+from screenpop.entries import username_of
 from screenpop.errors import NotSignedInError, SignInRefusedError, TooManyAttemptsError
 from screenpop.model import Person
-from screenpop.people import LONGEST_PASSWORD, People, username_of
+from screenpop.people import LONGEST_PASSWORD, People
 from screenpop.text import storable
 
 COOKIE = "callyard_session"

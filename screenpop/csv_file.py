@@ -57,8 +57,10 @@ class Row:
         return [part.strip() for part in self.values[column].split(";") if part.strip()]
 
 
-def read_rows(path: Path, columns: tuple[str, ...], required: tuple[str, ...], faults: Faults) -> list[Row]:
-    """Read the CSV file at `path` (UTF-8, a header line, `,` between cells, every one of `columns`).
+def read_rows(
+    path: Path, columns: tuple[str, ...], required: tuple[str, ...], faults: Faults, optional: tuple[str, ...] = ()
+) -> list[Row]:
+    """Read the CSV file at `path` (UTF-8, a header line, `,` between cells, every one of `columns` but `optional`).
 
     Cells are stripped; a row without any is skipped. A missing or unknown column, a row with more cells than the
     header and an empty `required` cell are faults. Raises ImportFileError when the file cannot be read at all.
@@ -66,7 +68,7 @@ def read_rows(path: Path, columns: tuple[str, ...], required: tuple[str, ...], f
     csv.field_size_limit(_LONGEST_FIELD)
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     try:
-        return list(_rows(reader, columns, required, faults))
+        return list(_rows(reader, columns, required, faults, optional))
     except csv.Error as error:
         faults.add(reader.line_num, f"expected CSV, got a fault in it: {error}")
         return []
@@ -85,10 +87,14 @@ def _text(path: Path) -> str:
 
 
 def _rows(
-    reader: Iterator[list[str]], columns: tuple[str, ...], required: tuple[str, ...], faults: Faults
+    reader: Iterator[list[str]],
+    columns: tuple[str, ...],
+    required: tuple[str, ...],
+    faults: Faults,
+    optional: tuple[str, ...],
 ) -> Iterator[Row]:
     header = [cell.strip().lower() for cell in next(reader, [])]
-    if not _header_fits(header, columns, faults):
+    if not _header_fits(header, columns, faults, optional):
         return
     line = _line(reader) + 1
     for cells in reader:
@@ -111,7 +117,7 @@ def _line(reader: Iterator[list[str]]) -> int:
     return int(getattr(reader, "line_num", 0))
 
 
-def _header_fits(header: list[str], columns: tuple[str, ...], faults: Faults) -> bool:
+def _header_fits(header: list[str], columns: tuple[str, ...], faults: Faults, optional: tuple[str, ...]) -> bool:
     before = len(faults.found)
     expected = ", ".join(columns)
     for column in header:
@@ -119,7 +125,7 @@ def _header_fits(header: list[str], columns: tuple[str, ...], faults: Faults) ->
             faults.add(1, f"unknown column {column!r}, expected {expected}")
         elif header.count(column) > 1:
             faults.add(1, f"column {column!r} stands there twice")
-    missing = [column for column in columns if column not in header]
+    missing = [column for column in columns if column not in (*header, *optional)]
     if missing:
         faults.add(1, f"missing column {', '.join(missing)}; expected {expected}")
     return len(faults.found) == before

@@ -57,7 +57,8 @@ class PastInteraction(Value):
 
 
 class Person(Value):
-    """Somebody who works here. `username` is the agent id. Secrets are not in it."""
+    """Somebody who works here. `username` is the agent id. `levels`: by queue; `capacity`: by medium, where something
+    is said. Secrets are not in it."""
 
     username: str
     name: str
@@ -65,6 +66,9 @@ class Person(Value):
     extension: str = ""
     queues: tuple[str, ...] = ()
     skills: tuple[tuple[str, int], ...] = ()
+    weight: int = 1
+    levels: tuple[tuple[str, int], ...] = ()
+    capacity: tuple[tuple[str, int], ...] = ()
 
     @property
     def sees_everything(self) -> bool:

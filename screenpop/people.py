@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,27 +11,19 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, select, update
+from sqlalchemy import Column, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from acd.model import AgentProfile
-from screenpop.csv_file import Faults, ImportResult, Row, read_rows
+from screenpop.csv_file import Faults, ImportResult, read_rows
 from screenpop.db.store import Store
-from screenpop.db.tables import person, person_queue, person_skill, session
+from screenpop.db.tables import person, person_capacity, person_queue, person_queue_level, person_skill, session
+from screenpop.entries import COLUMNS, OPTIONAL_COLUMNS, VOICE, Entry, check_doubles, check_entry, entry_of
 from screenpop.errors import InvalidRequestError, NotFoundError, PasswordTooWeakError
 from screenpop.model import Person, Role
 
-COLUMNS = ("username", "name", "role", "extension", "phone", "address", "queues", "skills")
-#: `sip`: a desk phone or program that registers, or stands at a static address; `webrtc`: in the browser.
-PHONE_KINDS = ("", "sip", "webrtc")
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 256
-MOST_PEOPLE = 10_000
-
-_USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_EXTENSION = re.compile(r"[0-9]{1,16}")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_ADDRESS = re.compile(r"[A-Za-z0-9.:\[\]_;=-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +34,6 @@ class PersonPhone:
     kind: str
     secret: str
     address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One person as an admin writes them."""
-
-    username: str
-    name: str
-    roles: tuple[Role, ...] = (Role.AGENT,)
-    extension: str = ""
-    phone: str = ""
-    address: str = ""
-    queues: tuple[str, ...] = ()
-    skills: tuple[tuple[str, int], ...] = ()
-
-
-def username_of(text: str) -> str:
-    """The username that somebody typed, in the form in which it is kept."""
-    return text.strip().casefold()
 
 
 class People:
@@ -100,7 +72,15 @@ class People:
     async def profiles(self) -> Sequence[AgentProfile]:
         """Everybody with the role agent, as the engine knows them."""
         return [
-            AgentProfile(id=each.username, name=each.name, queues=each.queues, skills=each.skills)
+            AgentProfile(
+                id=each.username,
+                name=each.name,
+                queues=each.queues,
+                skills=each.skills,
+                weight=each.weight,
+                queue_levels=each.levels,
+                capacity=tuple({VOICE: 1, **dict(each.capacity)}.items()),
+            )
             for each in await self.everybody()
             if Role.AGENT in each.roles
         ]
@@ -125,7 +105,7 @@ class People:
         Raises ImportFileError with every fault when the entry cannot be, InvalidRequestError for a name that is taken.
         """
         faults = Faults("people")
-        _check(entry, 1, faults)
+        check_entry(entry, 1, faults)
         self._check_names(entry, 1, faults)
         faults.raise_if_any()
         async with self._store.write() as connection:
@@ -136,15 +116,15 @@ class People:
             await self._put(connection, [entry])
 
     async def import_people(self, path: Path) -> ImportResult:
-        """Write the people of a CSV file with the columns `COLUMNS`; queues and skills are separated by `;`.
+        """Write the people of a CSV file with the columns `COLUMNS`; what is several is separated by `;`.
 
         A person with a known username is changed, keeping password and phone secret; others stay. All or
         nothing: ImportFileError lists every fault.
         """
         faults = Faults(str(path))
-        rows = await asyncio.to_thread(read_rows, path, COLUMNS, ("username", "name"), faults)
-        entries = [(row.line, _entry_of(row, faults)) for row in rows]
-        _check_doubles(entries, faults)
+        rows = await asyncio.to_thread(read_rows, path, COLUMNS, ("username", "name"), faults, OPTIONAL_COLUMNS)
+        entries = [(row.line, entry_of(row, faults)) for row in rows]
+        check_doubles(entries, faults)
         for line, entry in entries:
             self._check_names(entry, line, faults)
         faults.raise_if_any()
@@ -157,9 +137,10 @@ class People:
 
     def _check_names(self, entry: Entry, line: int, faults: Faults) -> None:
         """Queues and skills are rules, and rules are files: a person may have only what these name."""
-        given = {"queues": entry.queues, "skills": tuple(skill for skill, _ in entry.skills)}
+        levelled = tuple(queue for queue, _ in entry.levels)
+        given = {"queues": (*entry.queues, *levelled), "skills": tuple(skill for skill, _ in entry.skills)}
         for column, known in self._known_names:
-            for name in given[column] if known is not None else ():
+            for name in dict.fromkeys(given[column]) if known is not None else ():
                 if name not in (known or ()):
                     expected = ", ".join(sorted(known or ())) or "none: the site has none"
                     faults.add(line, f"{column}: expected one of {expected}, got {name[:80]!r}")
@@ -240,8 +221,8 @@ class People:
         known: dict[str, str] = {row.username: row.phone_secret for row in found}
         rows = [_row(entry, known.get(entry.username) or secrets.token_urlsafe(18)) for entry in entries]
         await self._store.upsert(connection, person, ("username",), rows)
-        await connection.execute(delete(person_queue).where(person_queue.c.username.in_(usernames)))
-        await connection.execute(delete(person_skill).where(person_skill.c.username.in_(usernames)))
+        for table in (person_queue, person_skill, person_queue_level, person_capacity):
+            await connection.execute(delete(table).where(table.c.username.in_(usernames)))
         queues = [
             {"username": entry.username, "queue": queue, "place": place}
             for entry in entries
@@ -254,6 +235,18 @@ class People:
         ]
         await self._store.upsert(connection, person_queue, ("username", "queue"), queues)
         await self._store.upsert(connection, person_skill, ("username", "skill"), skills)
+        levels = [
+            {"username": entry.username, "queue": queue, "level": level}
+            for entry in entries
+            for queue, level in entry.levels
+        ]
+        capacity = [
+            {"username": entry.username, "medium": medium, "most": most}
+            for entry in entries
+            for medium, most in entry.capacity
+        ]
+        await self._store.upsert(connection, person_queue_level, ("username", "queue"), levels)
+        await self._store.upsert(connection, person_capacity, ("username", "medium"), capacity)
 
 
 def _row(entry: Entry, secret: str) -> dict[str, Any]:
@@ -265,6 +258,7 @@ def _row(entry: Entry, secret: str) -> dict[str, Any]:
         "phone_kind": entry.phone,
         "phone_secret": secret if entry.extension else "",
         "phone_address": entry.address,
+        "weight": entry.weight,
     }
 
 
@@ -273,21 +267,26 @@ async def _known(connection: AsyncConnection, usernames: list[str]) -> set[str]:
 
 
 async def _people(connection: AsyncConnection, condition: Any) -> list[Person]:
-    chosen = select(person.c.username, person.c.name, person.c.roles, person.c.extension).order_by(person.c.username)
+    columns = (person.c.username, person.c.name, person.c.roles, person.c.extension, person.c.weight)
+    chosen = select(*columns).order_by(person.c.username)
     queues = select(person_queue.c.username, person_queue.c.queue).order_by(person_queue.c.place)
-    skills = select(person_skill.c.username, person_skill.c.skill, person_skill.c.level).order_by(person_skill.c.skill)
+    skills = _pairs_of(person_skill.c.username, person_skill.c.skill, person_skill.c.level)
+    level = person_queue_level.c
+    levels = _pairs_of(level.username, level.queue, level.level)
+    most = person_capacity.c
+    capacity = _pairs_of(most.username, most.medium, most.most)
     if condition is not None:
         whose = select(person.c.username).where(condition)
         chosen = chosen.where(condition)
         queues = queues.where(person_queue.c.username.in_(whose))
         skills = skills.where(person_skill.c.username.in_(whose))
+        levels = levels.where(level.username.in_(whose))
+        capacity = capacity.where(most.username.in_(whose))
     rows = (await connection.execute(chosen)).all()
     queues_of: dict[str, list[str]] = {row.username: [] for row in rows}
-    skills_of: dict[str, list[tuple[str, int]]] = {row.username: [] for row in rows}
     for username, queue in await connection.execute(queues):
         queues_of[username].append(queue)
-    for username, skill, level in await connection.execute(skills):
-        skills_of[username].append((skill, level))
+    skills_of, levels_of, capacity_of = [await _pairs(connection, query) for query in (skills, levels, capacity)]
     return [
         Person(
             username=row.username,
@@ -295,91 +294,22 @@ async def _people(connection: AsyncConnection, condition: Any) -> list[Person]:
             roles=tuple(Role(role) for role in row.roles),
             extension=row.extension,
             queues=tuple(queues_of[row.username]),
-            skills=tuple(skills_of[row.username]),
+            skills=skills_of.get(row.username, ()),
+            weight=row.weight,
+            levels=levels_of.get(row.username, ()),
+            capacity=capacity_of.get(row.username, ()),
         )
         for row in rows
     ]
 
 
-# --- reading entries ------------------------------------------------------------------------------------
+def _pairs_of(username: Column[Any], name: Column[Any], number: Column[Any]) -> Select[Any]:
+    return select(username, name, number).order_by(name)
 
 
-def _entry_of(row: Row, faults: Faults) -> Entry:
-    entry = Entry(
-        username=username_of(row["username"]),
-        name=row["name"],
-        roles=_roles_of(row, faults),
-        extension=row["extension"],
-        phone=row["phone"].lower(),
-        address=row["address"],
-        queues=tuple(dict.fromkeys(row.list_of("queues"))),
-        skills=_skills_of(row, faults),
-    )
-    _check(entry, row.line, faults)
-    return entry
-
-
-def _roles_of(row: Row, faults: Faults) -> tuple[Role, ...]:
-    known = {str(role): role for role in Role}
-    roles = []
-    for word in row.list_of("role") or ["agent"]:
-        if word.lower() in known:
-            roles.append(known[word.lower()])
-        else:
-            faults.add(row.line, f"role: expected {', '.join(known)}, got {word[:80]!r}")
-    return tuple(dict.fromkeys(roles))
-
-
-def _skills_of(row: Row, faults: Faults) -> tuple[tuple[str, int], ...]:
-    skills: dict[str, int] = {}
-    for part in row.list_of("skills"):
-        skill, colon, level = (piece.strip() for piece in part.partition(":"))
-        if not colon or not level.isascii() or not level.isdigit():
-            faults.add(row.line, f"skills: expected skill:level like billing:5, got {part[:80]!r}")
-        elif skill in skills:
-            faults.add(row.line, f"skills: {skill!r} stands there twice")
-        else:
-            skills[skill] = int(level[:9])
-    return tuple(skills.items())
-
-
-def _check(entry: Entry, line: int, faults: Faults) -> None:
-    if not _USERNAME.fullmatch(entry.username):
-        faults.add(line, f"username: expected letters a–z, digits, . _ -, at most 64, got {entry.username[:80]!r}")
-    if not entry.name.strip() or len(entry.name) > 200:
-        faults.add(line, f"name: expected 1 to 200 characters, got {len(entry.name)}")
-    if entry.extension and not _EXTENSION.fullmatch(entry.extension):
-        faults.add(line, f"extension: expected at most 16 digits, got {entry.extension[:80]!r}")
-    if entry.phone not in PHONE_KINDS:
-        faults.add(line, f"phone: expected {' or '.join(PHONE_KINDS[1:])}, got {entry.phone[:80]!r}")
-    if entry.address and not _ADDRESS.fullmatch(entry.address):
-        faults.add(line, f"address: expected a SIP address like 192.0.2.7:5060, got {entry.address[:80]!r}")
-    if (entry.phone or entry.address) and not entry.extension:
-        faults.add(line, "extension: expected one for a person with a phone, got nothing")
-    for queue in entry.queues:
-        if not _WORD.fullmatch(queue):
-            faults.add(line, f"queues: expected names of queues, got {queue[:80]!r}")
-    for skill, level in entry.skills:
-        if not _WORD.fullmatch(skill):
-            faults.add(line, f"skills: expected names of skills, got {skill[:80]!r}")
-        if not 1 <= level <= 10:
-            faults.add(line, f"skills: {skill}: expected a level from 1 to 10, got {level}")
-
-
-def _check_doubles(entries: Sequence[tuple[int, Entry]], faults: Faults) -> None:
-    if len(entries) > MOST_PEOPLE:
-        faults.add(entries[MOST_PEOPLE][0], f"expected at most {MOST_PEOPLE} people, got {len(entries)}")
-    seen: dict[str, int] = {}
-    for line, entry in entries:
-        first = seen.setdefault(entry.username, line)
-        if first != line:
-            faults.add(line, f"username: {entry.username!r} stands in line {first} already")
-
-
-def entry_from_words(username: str, name: str, role: str, extension: str, queues: str, skills: str) -> Entry:
-    """An entry from words as a row of the import file has them. Raises ImportFileError with every fault."""
-    faults = Faults("command line")
-    words = {"username": username, "name": name, "role": role, "extension": extension, "phone": "", "address": ""}
-    entry = _entry_of(Row(1, {**words, "queues": queues, "skills": skills}), faults)
-    faults.raise_if_any()
-    return entry
+async def _pairs(connection: AsyncConnection, query: Select[Any]) -> dict[str, tuple[tuple[str, int], ...]]:
+    """By person their (name, number) pairs, by name."""
+    found: dict[str, tuple[tuple[str, int], ...]] = {}
+    for username, name, number in await connection.execute(query):
+        found[username] = (*found.get(username, ()), (name, number))
+    return found

@@ -45,6 +45,7 @@ person = Table(
     Column("phone_secret", Text, nullable=False, server_default=""),
     Column("phone_address", Text, nullable=False, server_default="", comment="static SIP address"),
     Column("password_hash", Text, comment="argon2id; null: cannot sign in"),
+    Column("weight", Integer, nullable=False, server_default="1", comment="share where a queue draws by weight"),
     Index(None, "extension"),
 )
 
@@ -63,6 +64,24 @@ person_skill = Table(
     Column("skill", String(64), primary_key=True),
     Column("level", Integer, nullable=False),
     CheckConstraint("level BETWEEN 1 AND 10", name="level"),
+)
+
+person_queue_level = Table(
+    "person_queue_level",
+    metadata,
+    Column("username", ForeignKey("person.username", ondelete="CASCADE"), primary_key=True),
+    Column("queue", String(64), primary_key=True, comment="also one that they may be moved to"),
+    Column("level", Integer, nullable=False),
+    CheckConstraint("level BETWEEN 1 AND 10", name="level"),
+)
+
+person_capacity = Table(
+    "person_capacity",
+    metadata,
+    Column("username", ForeignKey("person.username", ondelete="CASCADE"), primary_key=True),
+    Column("medium", String(16), primary_key=True),
+    Column("most", Integer, nullable=False, comment="interactions of it at once; voice is 1 where nothing is said"),
+    CheckConstraint("most BETWEEN 0 AND 20", name="most"),
 )
 
 session = Table(

@@ -15,7 +15,7 @@ from lab.caller import Caller, Identity, Press, StayOn, Wait
 from lab.paths import repository
 from lab.phone import Behaviour, Phone
 from lab.world import World, open_world
-from screenpop.people import Entry
+from screenpop.entries import Entry
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.timeout(120)]
 

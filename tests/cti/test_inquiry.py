@@ -16,7 +16,7 @@ from cti import inquiry, replay
 from cti.inquiry import MOST_WAITING, JournalInquiry
 from cti.main import with_store
 from cti.replay import Answer, Pause
-from screenpop.people import entry_from_words
+from screenpop.entries import entry_from_words
 from tests.cti.test_main import HELLO, serving, settings_for
 from tests.fakes.office import Office
 from tests.fakes.site import write_site

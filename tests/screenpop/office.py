@@ -32,12 +32,13 @@ from screenpop.db import customers
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
+from screenpop.entries import Entry
 from screenpop.live import Live
 from screenpop.measures import Measures
 from screenpop.model import Customer, Role
 from screenpop.numbers import NumberPlan
 from screenpop.orders import OrderBook, Standing
-from screenpop.people import Entry, People
+from screenpop.people import People
 from screenpop.ports import Inquiry
 from screenpop.server import Server, listen
 from screenpop.settings import Choice, WebSettings

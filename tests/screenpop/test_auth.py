@@ -8,8 +8,9 @@ from sqlalchemy import text
 
 from screenpop.auth import MOST_SESSIONS, RateLimit, Sessions
 from screenpop.db.store import Store
+from screenpop.entries import Entry
 from screenpop.errors import NotSignedInError, SignInRefusedError, TooManyAttemptsError
-from screenpop.people import Entry, People
+from screenpop.people import People
 from tests.fakes.clock import FakeClock
 from tests.screenpop.office import HASHER, PASSWORD
 

@@ -10,9 +10,10 @@ from acd.model import AgentProfile
 from screenpop.csv_file import ImportResult
 from screenpop.db.store import Store
 from screenpop.db.tables import person
+from screenpop.entries import COLUMNS, OPTIONAL_COLUMNS, Entry, entry_from_words
 from screenpop.errors import ImportFileError, InvalidRequestError, NotFoundError, PasswordTooWeakError
 from screenpop.model import Role
-from screenpop.people import COLUMNS, Entry, People, entry_from_words
+from screenpop.people import People
 from tests.screenpop.office import HASHER
 
 HEADER = ",".join(COLUMNS) + "\n"
@@ -60,6 +61,35 @@ async def test_a_second_import_changes_people_and_keeps_their_secrets(people: Pe
     assert await people.check_password("maria", "long enough 1") is not None
 
 
+async def test_weight_levels_and_capacity_reach_the_engine_and_are_replaced(people: People, tmp_path: Path) -> None:
+    row = "maria,Maria,agent,,,,billing,,3,support:2;billing:1,chat:3\n"
+    assert await people.import_people(written(tmp_path, HEADER + row)) == ImportResult(1, 0)
+    (profile,) = await people.profiles()
+    assert profile == AgentProfile(
+        "maria",
+        "Maria",
+        ("billing",),
+        weight=3,
+        queue_levels=(("billing", 1), ("support", 2)),
+        capacity=(("voice", 1), ("chat", 3)),
+    )
+    await people.import_people(written(tmp_path, HEADER + "maria,Maria,agent,,,,billing,,,,voice:0\n"))
+    assert await people.profiles() == [AgentProfile("maria", "Maria", ("billing",), capacity=(("voice", 0),))]
+
+
+async def test_a_file_from_before_these_columns_is_still_read(people: People, tmp_path: Path) -> None:
+    earlier = ",".join(each for each in COLUMNS if each not in OPTIONAL_COLUMNS)
+    await people.import_people(written(tmp_path, earlier + "\nmaria,Maria,agent,,,,billing,\n"))
+    assert await people.profiles() == [AgentProfile("maria", "Maria", ("billing",))]
+
+
+async def test_a_level_in_a_queue_that_the_site_does_not_know_is_refused(store: Store, tmp_path: Path) -> None:
+    strict = People(store, hasher=HASHER, queues=("billing",), skills=())
+    file = written(tmp_path, HEADER + "maria,Maria,agent,,,,billing,,,billing:2;sales:2,\n")
+    with pytest.raises(ImportFileError, match="queues: expected one of billing, got 'sales'"):
+        await strict.import_people(file)
+
+
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
@@ -76,6 +106,15 @@ async def test_a_second_import_changes_people_and_keeps_their_secrets(people: Pe
         ("maria,A,agent,,,,,", "username: 'maria' stands in line 2 already"),
         ("a,A,agent,1002,sip,,,", "extension: 1002 belongs to ada already"),
         (",A,agent,,,,,", "username: expected a value, got nothing"),
+        ("a,A,agent,,,,,,11", "weight: expected 1 to 10, got '11'"),
+        ("a,A,agent,,,,,,much", "weight: expected 1 to 10, got 'much'"),
+        ("a,A,agent,,,,,,,billing", "levels: expected queue:level like billing:2, got 'billing'"),
+        ("a,A,agent,,,,,,,billing:0", "levels: billing: expected a level from 1 to 10, got 0"),
+        ("a,A,agent,,,,,,,bil ling:1", "levels: expected names of queues, got 'bil ling'"),
+        ("a,A,agent,,,,,,,,chat", "capacity: expected medium:number like chat:3, got 'chat'"),
+        ("a,A,agent,,,,,,,,chat:21", "capacity: chat: expected 0 to 20, got 21"),
+        ("a,A,agent,,,,,,,,voice:2", "capacity: voice: expected 0 to 1, got 2"),
+        ("a,A,agent,,,,,,,,Chat!:2", "capacity: expected a medium like chat, got 'Chat!'"),
     ],
 )
 async def test_one_fault_stops_the_whole_import(people: People, tmp_path: Path, row: str, fault: str) -> None:

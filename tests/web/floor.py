@@ -34,10 +34,11 @@ from screenpop.db import customers
 from screenpop.db.migrate import migrate
 from screenpop.db.records import Records
 from screenpop.db.store import Store
+from screenpop.entries import Entry
 from screenpop.live import Live
 from screenpop.model import Customer
 from screenpop.numbers import NumberPlan
-from screenpop.people import Entry, People
+from screenpop.people import People
 from screenpop.server import Server, listen
 from screenpop.settings import Choice, WebSettings
 
