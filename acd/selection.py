@@ -86,10 +86,11 @@ def _fit(floor: Floor, interaction: Interaction) -> Iterator[Agent]:
 
 def may(floor: Floor, interaction: Interaction, agent: Agent) -> bool:
     """Whether the agent serves a queue that is reached and has the skills, whatever their state."""
-    return _suits(floor, interaction.terms, agent)
+    return suits(floor, interaction.terms, agent)
 
 
-def _suits(floor: Floor, terms: Terms, agent: Agent) -> bool:
+def suits(floor: Floor, terms: Terms, agent: Agent) -> bool:
+    """The same on any terms."""
     serves = any(agent.id in floor.queues[queue_id].agents for queue_id in terms.queues)
     return serves and missing_skill(agent.skills, terms.needs, terms.choices) is None
 
@@ -99,7 +100,7 @@ def is_able(floor: Floor, terms: Terms) -> bool:
     known = floor.able.get(terms)
     if known is None:
         known = floor.able[terms] = any(
-            agent.state is not AgentState.LOGGED_OUT and _suits(floor, terms, agent)
+            agent.state is not AgentState.LOGGED_OUT and suits(floor, terms, agent)
             for queue_id in terms.queues
             for agent in floor.queues[queue_id].agents.values()
         )

@@ -25,7 +25,7 @@ from acd.matching import Needs
 from acd.model import AssignmentState, Desktop, Phone, Presence, Stage
 from acd.presence import Agent
 from acd.ranking import AgentKey
-from acd.selection import rule_for
+from acd.selection import may, rule_for, suits
 
 Key = tuple[tuple[str, int | str], ...]
 """A ranking key as (label, value) pairs in ranking order, as in `acd.model.Reason`."""
@@ -204,8 +204,20 @@ class NotPreferred:
         return f"not preferred: only preferred agents may until {teller.time(self.until)}"
 
 
+@dataclass(frozen=True, slots=True)
+class RingNotReached:
+    """A later ring of the caller's queue lets them in: number `ring` from 1, which is due at `at`."""
+
+    ring: int
+    at: int
+
+    def tell(self, teller: Teller) -> str:
+        return f"ring not reached: ring {self.ring} at {teller.time(self.at)} lets them"
+
+
 Obstacle = (
     NotServing
+    | RingNotReached
     | ChoiceMissing
     | NotPreferred
     | Holding
@@ -408,7 +420,17 @@ def _obstacles(floor: Floor, agent: Agent, interaction: Interaction, not_yet: Co
     for group in interaction.choices:
         if all(agent.skills.get(skill, 0) < level for skill, level in group):
             found.append(ChoiceMissing(group))
+    ring = 0 if may(floor, interaction, agent) else _ring_for(floor, interaction, agent)
+    if ring:
+        after_us = floor.queues[interaction.queue].rules.relax[ring - 1].after_us
+        found.append(RingNotReached(ring, interaction.entered_at + after_us))
     return tuple(found)
+
+
+def _ring_for(floor: Floor, interaction: Interaction, agent: Agent) -> int:
+    """The first later ring that lets this agent in, 0 for none."""
+    later = range(interaction.ring + 1, len(floor.queues[interaction.queue].rules.relax) + 1)
+    return next((ring for ring in later if suits(floor, floor.terms_at(interaction, ring), agent)), 0)
 
 
 # --- callers ---------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def _us(seconds: float) -> int:
 def engine_configuration(site: Site, profiles: Sequence[AgentProfile], seed: int) -> Configuration:
     """The rules that the engine decides by. Raises `ConfigurationMismatchError` for a person in an unknown queue."""
     for profile in profiles:
-        for queue in profile.queues:
+        for queue in (*profile.queues, *(queue for queue, _ in profile.queue_levels)):
             if queue not in site.queues:
                 known = ", ".join(sorted(site.queues))
                 raise ConfigurationMismatchError(

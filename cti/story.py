@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from acd.commands import (
+    AgentMoveChanged,
     Command,
     InteractionClosed,
     InteractionOpened,
@@ -13,6 +15,7 @@ from acd.commands import (
     TalkClosed,
     TalkOpened,
     VisitOpened,
+    VisitStepped,
     WrapUpClosed,
 )
 from acd.explain import RUNG_TOGETHER
@@ -63,6 +66,23 @@ def explain(reason: Reason, names: Mapping[str, str]) -> str:
     return text
 
 
+def moved(command: AgentMoveChanged) -> str:
+    """A temporary move in words."""
+    parts = [f"to {', '.join(command.add)}"] if command.add else []
+    parts += [f"away from {', '.join(command.remove)}"] if command.remove else []
+    by = f" by {command.by}" if command.by else ""
+    return f"move {' and '.join(parts)}{by}: {command.state.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What was told of a visit last."""
+
+    entered_at: int
+    ring: int
+    priority: int
+
+
 class Story:
     """Turns commands into lines `caller  what happened`, given to `tell`."""
 
@@ -71,6 +91,7 @@ class Story:
         self._names = names
         self._callers: dict[str, str] = {}
         self._asked_at: dict[str, int] = {}
+        self._steps: dict[str, _Step] = {}
 
     def note(self, interaction_id: str, text: str) -> None:
         """A step that the engine does not know of (what the caller chose)."""
@@ -92,7 +113,12 @@ class Story:
                 self.note(command.interaction_id, f"arrived on {command.dialled}{late}")
             case VisitOpened():
                 self._asked_at[command.interaction_id] = command.first_asked_at
+                self._steps[command.interaction_id] = _Step(command.entered_at, 0, command.priority)
                 self.note(command.interaction_id, f"queued for {command.queue} as {ordinal(command.position)}")
+            case VisitStepped():
+                self.note(command.interaction_id, self._stepped(command))
+            case AgentMoveChanged():
+                self._tell(f"{self._name(command.agent_id):<16} {moved(command)}")
             case OfferInteraction():
                 why = explain(command.reason, self._names())
                 self.note(command.interaction_id, f"offered to {self._name(command.agent_id)} because {why}")
@@ -131,3 +157,19 @@ class Story:
         if len(self._callers) > 20_000:
             self._callers.pop(next(iter(self._callers)))
             self._asked_at.pop(next(iter(self._asked_at)), None)
+            self._steps.pop(next(iter(self._steps)), None)
+
+    def _stepped(self, command: VisitStepped) -> str:
+        """What is new, in words: the ring, the priority, or that no longer only preferred agents may."""
+        before = self._steps.get(command.interaction_id) or _Step(command.stepped_at, 0, command.priority)
+        self._steps[command.interaction_id] = _Step(before.entered_at, command.ring, command.priority)
+        new = []
+        if command.ring > before.ring:
+            new.append(f"ring {command.ring}: more agents may")
+        if command.priority != before.priority:
+            new.append(f"priority {command.priority}")
+        if not new:
+            new.append("no longer only preferred agents may")
+        if command.cause == "nobody":
+            return "; ".join(new) + ", at once: nobody signed in could take them"
+        return "; ".join(new) + f", after {seconds(command.stepped_at - before.entered_at)} s"

@@ -17,6 +17,7 @@ from acd.commands import Command, OfferInteraction
 from acd.engine import Engine
 from acd.errors import AcdError
 from acd.events import (
+    ClockReached,
     DesktopChanged,
     Event,
     InteractionArrived,
@@ -39,6 +40,7 @@ from acd.model import (
     Presence,
     QueueRules,
     Requirement,
+    Ring,
     Stage,
     Strategy,
 )
@@ -431,3 +433,28 @@ def test_who_is_asked_after_an_earlier_level_is_told_so() -> None:
         "Amy (amy): chosen: level 1, idle since 00:16:46.000",
         "Ben (ben): could, but is asked after level 1: has level 2",
     ]
+
+
+def test_whom_a_later_ring_lets_in_is_told_which_and_when() -> None:
+    wide = Ring(30 * SECOND, levels=(("vpn", 0),))
+    rules = replace(BILLING, relax=(Ring(15 * SECOND, levels=(("vpn", 3),)), replace(wide, queues=("tech",))))
+    people = (person("amy", vpn=9), person("ben", vpn=4), person("cid"), person("dot", ("tech",)), person("eve", ()))
+    desk = Watched(site(*people, queues=(rules, QueueRules("tech"))))
+    desk.sign_in("amy", "ben", "cid", "dot", "eve")
+    desk.do(PresenceChosen("amy", Presence.NOT_READY))
+    desk.do(InteractionArrived("i1"))
+    desk.do(InteractionQueued("i1", "billing", requirements=VPN))
+    assert tell(explain_waiting(desk.engine, "i1"))[-5:] == [
+        "Amy (amy): not ready since 00:16:56.000",
+        "Ben (ben): skill vpn: has 4, needs 5; ring not reached: ring 1 at 00:17:13.000 lets them",
+        "Cid (cid): skill vpn: has none, needs 5; ring not reached: ring 2 at 00:17:28.000 lets them",
+        "Dot (dot): does not serve billing; skill vpn: has none, needs 5; "
+        "ring not reached: ring 2 at 00:17:28.000 lets them",
+        "Eve (eve): does not serve billing; skill vpn: has none, needs 5",
+    ]
+    desk.do(PresenceChosen("ben", Presence.NOT_READY))
+    desk.do(ClockReached(), after=15)
+    desk.do(PresenceChosen("ben", Presence.READY))
+    said = desk.said("i1/1")
+    assert said[2] == "Ben (ben): chosen: idle since 00:17:15.000"
+    assert said[4].endswith("needs 3; ring not reached: ring 2 at 00:17:28.000 lets them")

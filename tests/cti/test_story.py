@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from acd.events import (
+    AgentMoveCancelled,
+    AgentMoved,
     CallerLeft,
+    ClockReached,
+    ConfigurationChanged,
     FlowEnded,
     InteractionArrived,
     InteractionQueued,
@@ -19,7 +23,17 @@ from acd.events import (
     TalkEnded,
     WrapUpEnded,
 )
-from acd.model import Configuration, Outcome, Presence, Reason, Strategy
+from acd.model import (
+    AgentProfile,
+    Configuration,
+    Outcome,
+    Presence,
+    PriorityStep,
+    QueueRules,
+    Reason,
+    Ring,
+    Strategy,
+)
 from cti.story import Story, explain, ordinal, seconds
 from tests.acd.desk import BILLING, SITE, TECH
 from tests.fakes.office import Office
@@ -64,6 +78,52 @@ def test_a_call_from_its_arrival_to_its_end(scene: Scene) -> None:
         "talked 4.5 s with Maria Alvarez; wrap-up begins",
         "Maria Alvarez: wrap-up done: solved",
         "done: served",
+    ]
+
+
+def test_rings_steps_of_priority_and_preferences_that_end(scene: Scene) -> None:
+    submit, clock = scene.office.dispatcher.submit, scene.office.clock
+    second = 1_000_000
+    rules = QueueRules(
+        "billing",
+        relax=(Ring(15 * second, queues=("tech",)), Ring(20 * second)),
+        raise_priority=(PriorityStep(20 * second),),
+    )
+    people = (AgentProfile("maria", "Maria", ("billing",)), AgentProfile("jon", "Jon", ("tech",)))
+    submit(ConfigurationChanged(Configuration((rules, QueueRules("tech")), people)))
+    scene.office.sign_in("maria")
+    submit(InteractionArrived("busy"))
+    submit(InteractionQueued("busy", "billing"))
+    submit(OfferAccepted("busy/1"))
+    submit(InteractionArrived("c"))
+    submit(InteractionQueued("c", "billing", preferred=("maria",), preferred_us=5 * second))
+    for waited in (5, 10, 5):
+        clock.advance(seconds=waited)
+        submit(ClockReached())
+    assert scene.told()[-3:] == [
+        "no longer only preferred agents may, after 5.0 s",
+        "ring 1: more agents may, after 15 s",
+        "ring 2: more agents may; priority 1, after 20 s",
+    ]
+    submit(CallerLeft("c"))
+    submit(PresenceChosen("maria", Presence.LOGGED_OUT))
+    submit(TalkEnded("busy", "maria"))
+    submit(WrapUpEnded("maria", "busy"))
+    submit(PresenceChosen("jon", Presence.NOT_READY))
+    submit(InteractionArrived("d"))
+    submit(InteractionQueued("d", "billing"))
+    assert scene.told()[-1] == "ring 1: more agents may, at once: nobody signed in could take them"
+
+
+def test_a_move_of_an_agent(scene: Scene) -> None:
+    submit = scene.office.dispatcher.submit
+    submit(AgentMoved("m1", "jon", ("tech",), ("billing",), by="sue"))
+    submit(AgentMoved("m2", "jon", remove=("tech",), from_at=2**60))
+    submit(AgentMoveCancelled("m1", "jon"))
+    assert scene.lines == [
+        "Jon              move to tech and away from billing by sue: active",
+        "Jon              move away from tech: planned",
+        "Jon              move to tech and away from billing by sue: cancelled",
     ]
 
 
