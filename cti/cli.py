@@ -13,6 +13,7 @@ import typer
 from cti import emergency_command
 from cti.config import Settings, describe, load_settings
 from cti.errors import CtiError
+from cti.queues_command import app as queues_app
 from cti.shipped import begin_installation
 from ivr.errors import SiteError
 from ivr.loader import load_site
@@ -26,6 +27,7 @@ app.add_typer(people_app, name="people")
 app.add_typer(customers_app, name="customers")
 app.add_typer(numbers_app, name="numbers")
 app.add_typer(emergency_command.app, name="emergency")
+app.add_typer(queues_app, name="queues")
 
 
 def _fail(error: Exception) -> None:

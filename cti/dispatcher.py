@@ -15,10 +15,11 @@ from typing import get_args
 
 import structlog
 
+from acd.codec import Plain
 from acd.commands import Command, Fact, OfferClosed, OfferInteraction, Order, WithdrawOffer
 from acd.engine import Engine
 from acd.events import ClockReached, Event, RoutingPaused
-from acd.snapshot import Board, InteractionView, QueueView, board, interaction_view, queue_view
+from acd.snapshot import Board, InteractionView, QueueView, board, dump, interaction_view, queue_view
 from cti.clock import Clock
 from cti.journal import Journal, JournalError
 from cti.ports import Desktops, Records
@@ -216,6 +217,10 @@ class Dispatcher:
                 self.on_order(command)
 
     # --- time ------------------------------------------------------------------------------------------
+
+    def state(self) -> Plain:
+        """The engine's whole state now, as plain values (`acd.snapshot`)."""
+        return dump(self._engine)
 
     async def keep_time(self, heartbeat_s: float = 1.0) -> None:
         """Tell the engine when something is due; runs until cancelled."""

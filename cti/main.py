@@ -19,9 +19,11 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from acd.commands import Command, OfferClosed, OfferInteraction
+from acd.eligibility import compare_stored, tell
 from acd.engine import Engine
+from acd.errors import AcdError
 from acd.events import ConfigurationChanged, Event, RoutingPaused
-from acd.model import Reason
+from acd.model import AgentProfile, Configuration, Reason
 from acd.snapshot import Board, agent_view, board, restore
 from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
@@ -211,15 +213,18 @@ class Server:
             self._reload.clear()
             try:
                 await self._read_again(sounds)
-            except (SiteError, CtiError, SQLAlchemyError) as error:
+            except (SiteError, CtiError, AcdError, SQLAlchemyError) as error:
                 log.error("reload.refused", error=str(error))
 
     async def _read_again(self, sounds: SoundCache) -> None:
         site = await asyncio.to_thread(load_site, self.settings.site_dir)
         profiles, phones = await self._people.profiles(), await self._people.phones()
         configuration = engine_configuration(site, profiles, self.settings.seed)
+        changed = configuration != self._configuration
+        if changed:
+            await self._tell_changes(configuration)
         self.site, self._profiles, self._phones = site, profiles, phones
-        if configuration != self._configuration:
+        if changed:
             self._configuration = configuration
             self.dispatcher.submit(ConfigurationChanged(configuration))
             self._measures.tell_again()
@@ -228,6 +233,12 @@ class Server:
         self.recovery.read_again()  # gives Asterisk the phones, and the engine their states
         await self._prepare_sounds(sounds)
         log.info("reload.done", site=site.version[:12], agents=len(profiles))
+
+    async def _tell_changes(self, configuration: Configuration) -> None:
+        """Log for whom something changes. Raises AcdError for rules that contradict themselves."""
+        comparison = await asyncio.to_thread(compare_stored, self.dispatcher.state(), configuration)
+        names = {profile.id: profile.name for profile in configuration.agents}
+        log.info("reload.changes", told=tell(comparison, {**self._names(), **names}))
 
     def _node(self, ami: AmiNode) -> Node:
         name = ami.name
@@ -469,6 +480,20 @@ async def with_emergencies(settings: Settings) -> AsyncIterator[tuple[Emergencie
             yield Emergencies(OrderBook(store, now), SitePlace(lambda: site, sounds), now), site
         finally:
             await sounds.close()
+
+
+async def people_as_they_are(settings: Settings) -> Sequence[AgentProfile] | None:
+    """Everybody with the role agent, only read: None where there are no tables, or those of another version."""
+    if not settings.data_dir.exists() and "sqlite" in settings.database_url:
+        return None
+    store = Store(settings.database_url)
+    try:
+        current, newest = await revision_of(store)
+        return await People(store).profiles() if current == newest else None
+    except (SQLAlchemyError, OSError) as error:
+        raise CtiError(f"people cannot be read: {type(error).__name__}: {error}"[:300]) from error
+    finally:
+        await store.close()
 
 
 def provision_node(settings: Settings, site: Site, node: NodeSettings, folder: Path) -> Provisioned:

@@ -3,8 +3,8 @@
 Files are only read, a line at a time, also while a server writes them: a last line without its end is still being
 written, or was torn. A damaged line ends its segment for us; the next one brings a whole state and goes on.
 
-What does not belong here: what a journal is (`cti.journal`), and what stands in somebody's way (`acd.why`). Both
-questions read the same way and stand together: hence more than 400 lines.
+What does not belong here: what a journal is (`cti.journal`), what stands in somebody's way (`acd.why`), and what other
+rules would change (`acd.eligibility`). All questions read the same way and stand together: hence more than 400 lines.
 """
 
 from __future__ import annotations
@@ -314,6 +314,43 @@ class _Search:
                 pause()
             _again(engine, entry)
         raise JournalError(f"{self.opening.path}: position {position} was there and is not any more")
+
+
+# --- as it was left ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The engine as the journal left it, after the event at `position`. `damage`: what could not be read on the way;
+    then it is older than the journal's end."""
+
+    engine: Engine
+    segment: Path
+    position: int
+    damage: tuple[str, ...]
+
+
+def as_left(place: Path, pause: Pause = lambda: None) -> Left:
+    """Read the newest segment that can be begun. Raises `ReplayError` when there is none."""
+    paths, damage = _segments(place), []
+    for path in reversed(paths):
+        try:
+            opening = opening_of(path)
+            engine = opening.engine()
+        except JournalError as error:
+            damage.append(str(error))
+            continue
+        position = opening.position
+        try:
+            for line, entry in entries_of(opening):
+                if not line % PAUSE_EVERY:
+                    pause()
+                _again(engine, entry)
+                position = entry.position
+        except JournalError as error:
+            damage.append(str(error))
+        return Left(engine, path, position, tuple(damage))
+    raise ReplayError("\n".join([f"{place}: expected a segment that can be read, found none", *damage]))
 
 
 # --- a day again -----------------------------------------------------------------------------------------
