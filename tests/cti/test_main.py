@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from acd.commands import Command, OfferClosed, OfferInteraction
@@ -32,11 +34,13 @@ from cti.main import (
     provision_asterisk,
     web_settings,
     with_emergencies,
+    with_store,
 )
 from cti.provisioning import NodeSettings
 from cti.settings import AmiNode, Settings
 from ivr.errors import SiteError
 from screenpop.emergencies import Kind, Wanted
+from screenpop.entries import Entry
 from screenpop.settings import Choice
 from tests.acd.desk import Desk
 from tests.fakes.agi import AgiPeer, header
@@ -292,3 +296,38 @@ async def until_shown(server: Server, *ids: int) -> None:
     async with asyncio.timeout(10):
         while [each["id"] for each in (await health(server))["emergencies"]] != list(ids):  # type: ignore[attr-defined]  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+async def test_a_reload_says_for_whom_something_changes_and_refuses_what_contradicts_itself(
+    asterisk: FakeAmi, tmp_path: Path
+) -> None:
+    write_site(tmp_path / "site", HELLO)
+    with structlog.testing.capture_logs() as logs:
+        async with serving(settings_for(tmp_path, asterisk)) as server:
+            await until_ready(server)
+            server.dispatcher.submit(InteractionArrived("c"))
+            server.dispatcher.submit(InteractionQueued("c", "billing"))
+            write_site(tmp_path / "site", HELLO, queues="billing: { title: Billing, priority: 2 }\n")
+            server.reload()
+            await logged(logs, "reload.done")
+            async with with_store(server.settings) as (_, people, _plan):
+                await people.add(Entry("kim", "Kim", queues=("billing",)))
+            write_site(tmp_path / "site", HELLO, queues="sales: { title: Sales }\n", flow_main=FLOW_TO_SALES)
+            server.reload()
+            await logged(logs, "reload.refused")
+            assert list(server.site.queues) == ["billing"]
+    (changes,) = [each for each in logs if each["event"] == "reload.changes"]
+    assert changes["told"] == [
+        "queue tech: is no more",
+        "1 wait, something changes for 1",
+        "  c in billing: priority 0 → 2",
+        "0 agents are signed in, 0 serve other queues or leave",
+        "0 talk: nothing changes for them",
+    ]
+
+
+FLOW_TO_SALES = "title: Main\nstart: door\nnodes:\n  door:\n    - answer\n    - queue: sales\n"
+
+
+async def logged(logs: list[MutableMapping[str, Any]], event: str) -> None:
+    async with asyncio.timeout(20):
+        while not [each for each in logs if each["event"] == event]:  # noqa: ASYNC110 - by another task of the server
+            await asyncio.sleep(0.01)

@@ -75,7 +75,7 @@ def test_what_the_files_and_the_people_would_change_is_told_and_nothing_is_writt
     result = check()
     assert (result.exit_code, segment.read_bytes()) == (0, before)
     lines = result.output.splitlines()
-    assert lines[0].startswith("site: 2 queues: no errors (version ")
+    assert lines[0].startswith(f"{place}/site: 2 queues: no errors (version ")
     assert lines[1].startswith("as the journal left it on ")
     assert lines[1].endswith("(position 9):")
     assert lines[2:] == [
