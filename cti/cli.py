@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cti import emergency_command
+from cti import emergency_command, moves_command
 from cti.config import Settings, describe, load_settings
 from cti.errors import CtiError
 from cti.queues_command import app as queues_app
@@ -24,6 +24,9 @@ people_app = typer.Typer(no_args_is_help=True, help="Who works here.")
 customers_app = typer.Typer(no_args_is_help=True, help="Who calls.")
 numbers_app = typer.Typer(no_args_is_help=True, help="The numbers that callers dial.")
 app.add_typer(people_app, name="people")
+people_app.command("move")(moves_command.move)
+people_app.command("moves")(moves_command.listed)
+people_app.command("unmove")(moves_command.end)
 app.add_typer(customers_app, name="customers")
 app.add_typer(numbers_app, name="numbers")
 app.add_typer(emergency_command.app, name="emergency")

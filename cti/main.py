@@ -62,6 +62,7 @@ from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
 from screenpop.live import Live
 from screenpop.measures import Measures
+from screenpop.moves import Moves, MovesHeeded
 from screenpop.numbers import NumberPlan
 from screenpop.orders import OrderBook, Standing
 from screenpop.people import People
@@ -228,6 +229,7 @@ class Server:
             self._configuration = configuration
             self.dispatcher.submit(ConfigurationChanged(configuration))
             self._measures.tell_again()
+            self._moves_heeded.tell_again(self._clock.now())
         self._live.use(web_settings(self.settings, site))
         self._assign_phones()
         self.recovery.read_again()  # gives Asterisk the phones, and the engine their states
@@ -273,6 +275,7 @@ class Server:
             renew_every_s=settings.limits.dead_man_renew_s,
         )
         standing, measures, switch = await self._open_orders(sounds)
+        moves = await self._open_moves(standing)
         arrivals = Arrivals(
             lambda: self.site, ports, self.dispatcher, self.exchange, self.recovery.world_known, measures=measures
         )
@@ -288,6 +291,7 @@ class Server:
             self._web_settings,
             inquiry=JournalInquiry(settings.journal_dir),
             switch=switch,
+            moves=moves,
         )
         async with asyncio.TaskGroup() as tasks:
             running = [
@@ -321,6 +325,14 @@ class Server:
         await standing.read()
         place = SitePlace(lambda: self.site, sounds)
         return standing, measures, Emergencies(book, place, self._clock.now, standing.read)
+
+    async def _open_moves(self, standing: Standing) -> Moves:
+        """The same for agents who are moved between queues for a while."""
+        submit, now = self.dispatcher.submit, self._clock.now
+        heeded = self._moves_heeded = MovesHeeded(submit, self.dispatcher.board, lambda: standing.trouble)
+        standing.heed(Moves.kinds, heeded.heed)
+        await standing.read()
+        return Moves(OrderBook(self._store, now), self._people, lambda: self.site.queues, now, standing.read)
 
     def _names(self) -> dict[str, str]:
         return {profile.id: profile.name for profile in self._profiles}
@@ -480,6 +492,14 @@ async def with_emergencies(settings: Settings) -> AsyncIterator[tuple[Emergencie
             yield Emergencies(OrderBook(store, now), SitePlace(lambda: site, sounds), now), site
         finally:
             await sounds.close()
+
+
+@contextlib.asynccontextmanager
+async def with_moves(settings: Settings) -> AsyncIterator[tuple[Moves, Site]]:
+    """Moves of agents for a command; the server, if it runs, heeds them within a second."""
+    async with with_store(settings) as (store, people, _plan):
+        site, now = load_site(settings.site_dir), Clock().now
+        yield Moves(OrderBook(store, now), people, lambda: site.queues, now), site
 
 
 async def people_as_they_are(settings: Settings) -> Sequence[AgentProfile] | None:

@@ -14,9 +14,11 @@ from screenpop.customers import CustomerDirectory
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
 from screenpop.live import Live
+from screenpop.moves import Moves
 from screenpop.people import People
 from screenpop.ports import Desk, Inquiry
 from screenpop.routes import customers, desktop, emergencies, floor, health, interactions, session, statuses
+from screenpop.routes import moves as moves_routes
 from screenpop.routes.borders import Borders
 from screenpop.routes.page import Page
 from screenpop.routes.services import Services
@@ -33,10 +35,12 @@ def create_app(
     people: People | None = None,
     inquiry: Inquiry | None = None,
     switch: Emergencies | None = None,
+    moves: Moves | None = None,
 ) -> FastAPI:
     """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's.
 
-    Without `inquiry` nobody can ask why, without `switch` nobody can give emergency orders.
+    Without `inquiry` nobody can ask why, without `switch` nobody can give emergency orders, without `moves`
+    nobody can move agents.
     """
     sessions = Sessions(store, people or People(store), desk.now, hours=settings.session_hours)
 
@@ -55,7 +59,7 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.services = Services(desk, directory, live, wishes, sessions, store, settings, inquiry, switch)
+    app.state.services = Services(desk, directory, live, wishes, sessions, store, settings, inquiry, switch, moves)
     app.add_middleware(Borders, settings=settings)
     statuses.install(app)
     app.include_router(_api(), prefix="/api")
@@ -65,7 +69,7 @@ def create_app(
 
 def _api() -> APIRouter:
     api = APIRouter()
-    for part in (session, customers, interactions, floor, emergencies, health, desktop):
+    for part in (session, customers, interactions, floor, emergencies, moves_routes, health, desktop):
         api.include_router(part.router)
 
     @api.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)

@@ -13,6 +13,7 @@ from screenpop.customers import CustomerDirectory
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
 from screenpop.live import Live
+from screenpop.moves import Moves
 from screenpop.ports import Desk, Inquiry
 from screenpop.settings import WebSettings
 from screenpop.wishes import Wishes
@@ -29,6 +30,7 @@ class Services:
     settings: WebSettings
     inquiry: Inquiry | None
     emergencies: Emergencies | None = None
+    moves: Moves | None = None
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -296,6 +296,8 @@ async def until_shown(server: Server, *ids: int) -> None:
     async with asyncio.timeout(10):
         while [each["id"] for each in (await health(server))["emergencies"]] != list(ids):  # type: ignore[attr-defined]  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
 async def test_a_reload_says_for_whom_something_changes_and_refuses_what_contradicts_itself(
     asterisk: FakeAmi, tmp_path: Path
 ) -> None:

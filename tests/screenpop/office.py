@@ -36,6 +36,7 @@ from screenpop.entries import Entry
 from screenpop.live import Live
 from screenpop.measures import Measures
 from screenpop.model import Customer, Role
+from screenpop.moves import Moves, MovesHeeded
 from screenpop.numbers import NumberPlan
 from screenpop.orders import OrderBook, Standing
 from screenpop.people import People
@@ -268,9 +269,11 @@ async def office(
         book = OrderBook(store, desk.now)
         standing = Standing(book, desk.now)
         measures = Measures(lambda event: None, desk.now, show=live.show_emergencies)
+        standing.heed(Moves.kinds, MovesHeeded(desk.submit, desk.board).heed)
         standing.heed(measures.kinds, measures.heed)
         switch = Emergencies(book, OfficePlace(), desk.now, standing.read)
-        app = create_app(desk, directory, live, store, settings, people, inquiry, switch)
+        moves = Moves(book, people, lambda: [queue.id for queue in QUEUES], desk.now, standing.read)
+        app = create_app(desk, directory, live, store, settings, people, inquiry, switch, moves)
         server = Server(app)
         listening = listen("127.0.0.1", 0)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
