@@ -30,7 +30,6 @@ from acd.events import (
     InteractionQueued,
     OfferAccepted,
     OfferFailed,
-    QueueLeft,
     TalkEnded,
 )
 from acd.model import OverflowCause, Requirement, Stage, VisitOutcome
@@ -107,12 +106,11 @@ class QueueWait:
         """Wait until an agent has talked to the caller, or the wait has ended otherwise. Who is resumed may have been
         served meanwhile. `waiting_in` says how they wait in a queue to which they are moved."""
         ended = self._result() if is_resumed else None
-        if ended is not None and self._has_left(step.queue):
+        if ended is not None and self._has_left():
             return ended
         await self._join(step, caller_name)
         waiting = step.waiting
         told = await self._told(waiting) if is_resumed else begin(waiting, self._now())
-        joined_at = self._now() - self._waited_s()
         while True:
             ended = self._result()
             if ended is not None:
@@ -126,22 +124,15 @@ class QueueWait:
             if seen is not None and seen.queue != waiting.queue:
                 waiting = self._waiting_elsewhere(seen.queue, waiting, waiting_in)
                 told = begin(waiting, self._now())
-            if step.max_wait_s and self._now() - joined_at >= step.max_wait_s and seen is not None:
-                self._ports.dispatcher.submit(QueueLeft(self.interaction_id, VisitOutcome.OVERFLOWED))
-                await self._handset.stop_music()
-                self._handset.forget_digits()
-                return QueueEnded("timed_out")
             if seen is not None and self._now() >= told.due_at:
                 told = await self._say(waiting, told, seen)
                 continue
             await self._handset.start_music(waiting.music)
             await self._handset.renew(share=1.0)
-            await self._wait_for_news(self._patience(step, joined_at, told.due_at))
+            await self._wait_for_news(self._patience(told.due_at))
 
-    def _patience(self, step: Enqueue, joined_at: float, due_at: float) -> float:
+    def _patience(self, due_at: float) -> float:
         wait_s = min(self._ports.renew_every_s, due_at - self._now())
-        if step.max_wait_s:
-            wait_s = min(wait_s, joined_at + step.max_wait_s - self._now())
         # While a phone rings a wait that is over already must not spin: look again in a second.
         return max(wait_s, 0.05 if self._stage() is Stage.QUEUED else 1.0)
 
@@ -188,13 +179,6 @@ class QueueWait:
             await self._handset.wait(self._wake, wait_s)
         self._wake.clear()
 
-    def _waited_s(self) -> float:
-        """How long this visit has lasted already: a caller who was away does not wait all over again."""
-        view = self._ports.dispatcher.interaction(self.interaction_id)
-        if view is None or not view.entered_at:
-            return 0.0
-        return max(0, self._ports.dispatcher.now() - view.entered_at) / 1_000_000
-
     async def _join(self, step: Enqueue, caller_name: str) -> None:
         if self._stage() is not Stage.IN_FLOW:
             return
@@ -209,6 +193,7 @@ class QueueWait:
                 _with_caller_name(step.attributes, caller_name),
                 preferred=preferred,
                 preferred_us=round(step.preferred_s * 1_000_000) if preferred else 0,
+                max_wait_us=round(step.max_wait_s * 1_000_000),
             )
         )
 
@@ -233,11 +218,10 @@ class QueueWait:
         outcome = EXITS.get(_left_by(view), "closed") if self._has_joined else "closed"
         return QueueEnded(outcome, view.served_by if outcome == "served" else "")
 
-    def _has_left(self, queue: str) -> bool:
-        """Whether the wait that is taken up ended while nobody of ours was there, and not one before it."""
+    def _has_left(self) -> bool:
+        """Whether the wait that is taken up ended while nobody of ours was there."""
         view = self._ports.dispatcher.interaction(self.interaction_id)
-        exit_ = EXITS.get(_left_by(view)) if view is not None else None
-        return view is not None and exit_ is not None and (view.queue == queue or exit_ == "served")
+        return view is not None and _left_by(view) in EXITS
 
     async def _ring(self, wanted: Sequence[OfferInteraction]) -> None:
         """One Dial for all of them."""

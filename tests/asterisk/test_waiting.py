@@ -17,21 +17,30 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 LOUNGE, AGAIN, MESSAGE = "+498999998320", "+498999998321", "+498999998322"
 """Straight into the queue `lounge`; the same with who helped last preferred; and a message to leave."""
 
+FULL, LONG, NOBODY = "+498999998323", "+498999998324", "+498999998325"
+"""Into queues that give callers away at once, each by another rule."""
+
 _QUEUE = """
 lounge:
   title: Lounge
   ring: 12s
   wrap_up: 0s
   tell: { position: true, every: 2s }
+small: { title: Small, overflow: [{ longer_than: 1 }] }
+slow: { title: Slow, overflow: [{ expected_over: 1m }] }
+empty: { title: Empty, overflow: [{ signed_in_below: 1 }] }
 """
+_WAYS = "".join(
+    f"      {way}: [say: The way of {way}., hangup]\n" for way in ("full", "long_wait", "nobody", "timed_out", "closed")
+)
 _FLOWS = {
     "lounge": "- answer\n    - queue: lounge\n",
     "again": "- answer\n    - queue: lounge\n      prefer: last\n      prefer_for: 10s\n",
     "message": "- voicemail: Please leave a message.\n    - hangup\n",
+    **{queue: f"- queue: {queue}\n{_WAYS}" for queue in ("small", "slow", "empty")},
 }
-_NUMBERS = "".join(
-    f'"{number}": {{ flow: {flow} }}\n' for number, flow in zip((LOUNGE, AGAIN, MESSAGE), _FLOWS, strict=True)
-)
+_DIALLED = (LOUNGE, AGAIN, MESSAGE, FULL, LONG, NOBODY)
+_NUMBERS = "".join(f'"{number}": {{ flow: {flow} }}\n' for number, flow in zip(_DIALLED, _FLOWS, strict=True))
 
 
 def site_with_lounge(folder: Path) -> Path:
@@ -129,3 +138,16 @@ async def test_a_caller_leaves_a_message_by_hanging_up(stage: Stage) -> None:
 
 def _seconds(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.glob("*.wav")) / 16_000
+
+
+@pytest.mark.parametrize(("number", "way"), [(FULL, "full"), (LONG, "long_wait"), (NOBODY, "nobody")])
+async def test_who_is_given_away_by_rule_hears_the_way_of_the_cause(stage: Stage, number: str, way: str) -> None:
+    if number == FULL:
+        await stage.queued(number=FULL)
+    caller = stage.new_number()
+    call = await stage.dial(number, caller)
+    await Hearing(call).hears(f"The way of {way}.")
+    interaction_id = await stage.arrived(caller)
+    assert await stage.outcome(interaction_id) == "self_served"
+    visit = await stage.row("the visit", "SELECT outcome FROM queue_visit WHERE interaction_id = ?", interaction_id)
+    assert visit["outcome"] == "overflowed"

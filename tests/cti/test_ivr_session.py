@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from acd.commands import InteractionClosed
-from acd.events import InteractionQueued, PhoneChanged
+from acd.events import ClockReached, InteractionQueued, PhoneChanged
 from acd.model import Phone, Stage
 from tests.cti.conversations import MENU, QUEUE, C, one_call, serve, submitted
 from tests.fakes.call import FakeCall
@@ -74,7 +74,7 @@ async def test_a_caller_who_comes_back_has_not_to_wait_all_over_again(tmp_path: 
         reception.dispatcher.submit(PhoneChanged("maria", Phone.FREE))
         for _ in range(7):
             reception.board.office.clock.advance(seconds=4)
-            reception.dispatcher.submit(PhoneChanged("maria", Phone.FREE))
+            reception.dispatcher.submit(ClockReached())
         await call.enter()
         await call.playing("Nobody came")
 

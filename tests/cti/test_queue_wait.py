@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from acd.commands import OfferClosed, TalkClosed, VisitClosed, VisitOpened
-from acd.events import CallerLeft, InteractionQueued, OfferRejected, QueueLeft, TalkEnded
-from acd.model import OfferOutcome, Outcome, Requirement, Stage, VisitOutcome
+from acd.events import (
+    CallerLeft,
+    ClockReached,
+    ConnectionFound,
+    InteractionQueued,
+    OfferRejected,
+    QueueClosed,
+    QueueLeft,
+    TalkEnded,
+)
+from acd.model import OfferOutcome, Outcome, Overflow, OverflowCause, Requirement, Stage, VisitOutcome
+from tests.acd.desk import SITE
 from tests.cti.conversations import QUEUE, C, one_call, outcome, serve, submitted
 from tests.fakes.clock import settle
 from tests.fakes.reception import Reception
@@ -145,10 +156,11 @@ async def test_an_announcement_comes_again_after_its_pause(tmp_path: Path) -> No
 
 
 async def test_who_has_waited_long_enough_leaves_the_queue(tmp_path: Path) -> None:
-    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      max_wait: 60ms\n")
+    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      max_wait: 3s\n")
     async with one_call(tmp_path, nodes, prompts_end=True) as (reception, call):
         await call.logged("music default")
-        call.press("5")
+        reception.board.office.clock.advance(seconds=3)
+        reception.dispatcher.submit(ClockReached())
         await call.playing("Nobody came")
         await call.over()
         assert "music stopped" in call.log
@@ -157,14 +169,14 @@ async def test_who_has_waited_long_enough_leaves_the_queue(tmp_path: Path) -> No
 
 
 async def test_a_call_that_is_offered_is_not_taken_out_of_the_queue(tmp_path: Path) -> None:
-    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      max_wait: 1ms\n")
+    nodes = QUEUE.replace("    - queue: billing\n", "    - queue: billing\n      max_wait: 1s\n")
     async with Reception(tmp_path, nodes) as reception:
         reception.board.desktops.holds_pops = True
         reception.board.office.sign_in("maria")
         async with reception.call() as call:
             await call.logged("music default")
             reception.board.office.clock.advance(seconds=1)
-            call.press("1")
+            reception.dispatcher.submit(ClockReached())
             await settle()
             reception.board.desktops.show()
             await call.logged("dial /1")
@@ -326,3 +338,61 @@ async def test_a_queue_that_the_engine_does_not_know_is_closed_also_after_a_talk
         await serve(reception, call)
         call.end_dial(f"{C}/1|ANSWER|16|3")
         await call.playing("Nobody came")
+
+
+# --- how a wait ends without an agent ----------------------------------------------------------------------------
+
+WAYS = "\n  door:\n    - queue: billing\n" + "".join(
+    f"      {way}: [say: Way {way}, hangup]\n" for way in ("timed_out", "full", "long_wait", "nobody", "closed")
+)
+
+
+@pytest.mark.parametrize(
+    ("cause", "way"),
+    [
+        (OverflowCause.FULL, "full"),
+        (OverflowCause.LONG_WAIT, "long_wait"),
+        (OverflowCause.FEW_SIGNED_IN, "nobody"),
+        (OverflowCause.FEW_READY, "nobody"),
+    ],
+)
+async def test_who_is_not_taken_in_goes_the_way_of_the_cause(tmp_path: Path, cause: OverflowCause, way: str) -> None:
+    rules = replace(SITE.queues[0], overflow=(Overflow(cause, 1),))
+    configuration = replace(SITE, queues=(rules, *SITE.queues[1:]))
+    async with Reception(tmp_path, WAYS, configuration=configuration) as reception:
+        if cause is OverflowCause.FULL:
+            reception.board.office.call("earlier")
+        async with reception.call() as call:
+            await call.playing(f"Way {way}")
+            assert "music default" not in call.log
+
+
+async def test_a_closed_queue_has_its_own_way(tmp_path: Path) -> None:
+    async with Reception(tmp_path, WAYS) as reception:
+        reception.dispatcher.submit(QueueClosed("billing"))
+        async with reception.call() as call:
+            await call.playing("Way closed")
+
+
+async def test_who_is_given_away_by_rule_while_waiting_goes_the_way_of_the_cause(tmp_path: Path) -> None:
+    rules = replace(SITE.queues[0], overflow=(Overflow(OverflowCause.TIMED_OUT, 3_000_000, "", False, True),))
+    configuration = replace(SITE, queues=(rules, *SITE.queues[1:]))
+    async with one_call(tmp_path, WAYS, configuration=configuration) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.clock.advance(seconds=3)
+        reception.dispatcher.submit(ClockReached())
+        await call.playing("Way timed_out")
+
+
+async def test_the_expected_wait_is_told_as_the_engine_sees_it(tmp_path: Path) -> None:
+    queues = "billing: { title: Billing, tell: { wait: true } }\ntech: { title: Tech }\n"
+    async with Reception(tmp_path, QUEUE, queues=queues) as reception:
+        reception.board.office.sign_in("maria")
+        reception.board.office.call("earlier")
+        reception.dispatcher.submit(ConnectionFound("earlier", "maria"))
+        async with reception.call() as call:
+            await call.logged("music default")
+            view = reception.view()
+            assert view is not None
+            assert 2.5 * 60e6 < view.expected_wait_us < 4 * 60e6
+            await call.playing("The expected wait is about 3 minutes.")
