@@ -9,7 +9,7 @@ SECONDS ?= 0
 export PYTHONUNBUFFERED = 1
 export CALLYARD_HOME = $(HOME_DIR)
 
-.PHONY: help setup setup-demo demo test check fix bench bench-engine soak mutants doctor lock clean
+.PHONY: help setup setup-demo demo test check fix bench bench-engine bench-waiting soak mutants doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench: setup-demo ## ours against app_queue on the same Asterisk: idle gaps, thr
 
 bench-engine: $(VENV)/.ready ## the engine alone: decisions a second, and how they grow
 	@exec $(PY) -m lab.bench_engine
+
+bench-waiting: setup-demo ## 1,500 callers who wait at once: memory, and who is served first
+	@exec $(PY) -m lab.bench_waiting
 
 soak: $(VENV)/.ready ## EVENTS=1000000 judged one by one, property tests EFFORT=20 times, theory in full
 	@EVENTS=$(or $(EVENTS),1000000) EFFORT=$(or $(EFFORT),20) exec $(PY) -m lab.soak

@@ -19,7 +19,7 @@ P95_SHARE_BAR = 0.1
 #: Fewer gaps than this on a side measure nothing.
 FEWEST_GAPS = 200
 #: The events that tell it.
-READ = frozenset({"MusicOnHoldStart", "DialBegin", "DialEnd", "Hangup"})
+READ = frozenset({"Newstate", "MusicOnHoldStart", "DialBegin", "DialEnd", "Hangup"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class Desktop:
     offers_ns: dict[str, int] = field(default_factory=dict)
     agent: dict[str, Any] = field(default_factory=dict)
     pops: dict[str, dict[str, Any]] = field(default_factory=dict)
+    totals: list[dict[str, Any]] = field(default_factory=list)
     is_connected: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
     _cookie: str = ""
@@ -120,6 +121,7 @@ class Desktop:
                 self._stream = message["stream"]
                 self._seq = int(message["seq"])
                 self.agent = message["agent"] or {}
+                self.totals = message["queues"]
                 if self._is_new and self.habits.starts_ready:
                     self.choose("ready")
                 self._is_new = False
@@ -133,6 +135,8 @@ class Desktop:
                 self._come_back(message)
             case "work":
                 self._tend(message["work"])
+            case "queues":
+                self.totals = message["queues"]
         self.watch(self.username, message)
 
     def choose(self, presence: str, reason: str = "") -> None:
