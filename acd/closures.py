@@ -50,7 +50,9 @@ def end_closure(floor: Floor, queue: str, by: str = "") -> None:
 
 
 def _who_waits(floor: Floor, queue: str) -> list[Interaction]:
-    return [floor.interactions[rank[2]] for rank in floor.queues[queue].line]
+    """But for those whom we call back: they have nobody in a flow, or were called by us."""
+    line = (floor.interactions[rank[2]] for rank in floor.queues[queue].line)
+    return [each for each in line if not each.callback_number]
 
 
 def _tell(floor: Floor, closure: Closure, *, is_closed: bool) -> None:

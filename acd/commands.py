@@ -263,7 +263,8 @@ class AgentChanged:
 @dataclass(frozen=True, slots=True)
 class QueueChanged:
     """Totals of a queue now: waiting (queued and offered), the oldest's first-asked time (0: none), agents by state,
-    and whether it is closed: nobody joins."""
+    and whether it is closed: nobody joins. `promised`: those of the waiting who are not on the line, but to be called
+    back."""
 
     queue: str
     waiting: int
@@ -271,6 +272,7 @@ class QueueChanged:
     agents_ready: int
     agents_signed_in: int
     is_closed: bool = False
+    promised: int = 0
 
 
 @dataclass(frozen=True, slots=True)

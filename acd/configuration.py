@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from acd.errors import ConfigurationError
-from acd.model import AgentProfile, Configuration, OverflowCause, QueueRules
+from acd.model import AgentProfile, CallbackRules, Configuration, OverflowCause, QueueRules
 
 LOWEST_LEVEL, HIGHEST_LEVEL = 1, 10
 HIGHEST_WEIGHT = 10
@@ -57,9 +57,22 @@ def _validate_queue(rules: QueueRules) -> None:
     if not 1 <= rules.ring_at_most <= MOST_AT_ONCE:
         got = rules.ring_at_most
         raise ConfigurationError(f"queue {rules.id!r}: ring_at_most: expected 1 to {MOST_AT_ONCE}, got {got}")
+    if rules.callback is not None:
+        _validate_callback(rules.id, rules.callback)
     for wanted in rules.requirements:
         for skill, level in ((wanted.skill, wanted.level), *wanted.any_of):
             _validate_level(f"queue {rules.id!r}", skill, level)
+
+
+def _validate_callback(queue: str, rules: CallbackRules) -> None:
+    for name, value in (
+        ("attempts", rules.attempts),
+        ("every_us", rules.every_us),
+        ("reserve_us", rules.reserve_us),
+        ("lasts_us", rules.lasts_us),
+    ):
+        if value <= 0:
+            raise ConfigurationError(f"queue {queue!r}: callback: {name}: expected more than 0, got {value}")
 
 
 def _validate_steps(rules: QueueRules, queues: set[str]) -> None:

@@ -57,7 +57,7 @@ class InteractionQueued:
     `preferred`: agents (at most 20, best first) who alone may for `preferred_us`, and who lapse at once while none of
     them who could is signed in. `max_wait_us`: then back to the flow as timed out; 0: only the queue's rules.
     `callback_number`: not the caller waits, but our promise to call this number; who is waiting here already keeps
-    their place.
+    their place. `carried`: what the call that keeps the promise takes up; the engine only keeps it.
     """
 
     interaction_id: str
@@ -70,6 +70,7 @@ class InteractionQueued:
     preferred_us: int = 0
     max_wait_us: int = 0
     callback_number: str = ""
+    carried: str = ""
 
 
 @dataclass(frozen=True, slots=True)

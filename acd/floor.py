@@ -42,8 +42,8 @@ CLOSED_REMEMBERED = 4096
 TERMS_REMEMBERED = 1024
 
 Due = tuple[int, str, str, str]
-"""A deadline: (when, what: desktop, offer, wrap_up, move, step, leave or closure, agent id (of a closure its queue) or
-empty, interaction's or move's id or empty)."""
+"""A deadline: (when, what: desktop, offer, wrap_up, move, step, callback, leave or closure, agent id (of a closure its
+queue) or empty, interaction's or move's id or empty)."""
 
 
 class Floor:
@@ -113,6 +113,7 @@ class Floor:
         for interaction in self.interactions.values():
             self.rank(interaction)
             file_in(self.queues, interaction)
+            self.watch_callback(interaction)
         places = {profile.id: place for place, profile in enumerate(self.configuration.agents)}
         for agent in self.agents.values():
             agent.place = places.get(agent.id, len(places))
@@ -276,6 +277,11 @@ class Floor:
         if move.due_at:
             heappush(self.due, (move.due_at, "move", agent.id, move.id))
 
+    def watch_callback(self, interaction: Interaction) -> None:
+        """Time changes something for a promise that waits; for others nothing happens."""
+        if interaction.callback_at:
+            heappush(self.due, (interaction.callback_at, "callback", "", interaction.id))
+
     # --- closed queues -------------------------------------------------------------------------------------
 
     def watch_closure(self, closure: Closure) -> None:
@@ -310,6 +316,9 @@ class Floor:
         if kind == "closure":
             closure = self.closures.get(agent_id)
             return closure is not None and closure.until_at == at
+        if kind == "callback":
+            promised = self.interactions.get(interaction_id)
+            return promised is not None and promised.callback_at == at
         agent = self.agents.get(agent_id)
         if agent is None:
             return False
@@ -335,7 +344,7 @@ def file_in(queues: Mapping[str, Queue], interaction: Interaction) -> None:
 
 def next_leave(interaction: Interaction, rules: QueueRules) -> int:
     """When the next time-out is due that was not looked at yet, 0 for none."""
-    if not rules.overflow and not interaction.wait_until:
+    if interaction.callback_number or not (rules.overflow or interaction.wait_until):
         return 0
     instants = [interaction.entered_at + each.at for each in rules.overflow if each.cause is OverflowCause.TIMED_OUT]
     instants.append(interaction.wait_until)
@@ -346,7 +355,8 @@ def _next_step(interaction: Interaction, rules: QueueRules) -> int:
     """When time takes the next step, 0 for never."""
     afters = [ring.after_us for ring in rules.relax[interaction.ring :][:1]]
     afters += [step.after_us for step in rules.raise_priority[interaction.raised :][:1]]
-    instants = [interaction.entered_at + after for after in afters]
+    since = interaction.steps_since or interaction.entered_at
+    instants = [since + after for after in afters]
     if interaction.preferred_until:
         instants.append(interaction.preferred_until)
     return min(instants, default=0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from acd.events import Attributes
 from acd.matching import Choices, Needs, Terms
-from acd.model import Outcome, Reason, Requirement, Stage, VisitOutcome
+from acd.model import CallbackRules, Outcome, Reason, Requirement, Stage, VisitOutcome
 from acd.ranking import RankKey
 
 #: Fields that are computed from the rest and so stand in no snapshot.
@@ -39,7 +39,11 @@ class Interaction:
     `looked_at`: when time-outs were looked at last. `leave_at`: when the next time-out is due, 0 for none. `step_at`:
     when time takes the next step, 0 for never. `offer_id` names the offer or talk in progress, `agent_id` who holds it,
     `served_by` who talked last. `beside`: the further offers that were made together with that one and are open; their
-    phones ring at the same time.
+    phones ring at the same time. `steps_since`: from when rings and steps count, if that is before this visit; else 0.
+
+    `callback_number`: of a promise to call back that is open, else empty; with `callback`, the rules under which it was
+    made at `promised_at`; `attempts`: calls begun; `not_before`: when the next may be, 0 for any time; `on_line`: the
+    customer has answered and waits like any caller; `carried`: what the call that keeps the promise takes up.
     """
 
     id: str
@@ -76,6 +80,14 @@ class Interaction:
     chain: tuple[str, ...] = ()
     wait_until: int = 0
     looked_at: int = 0
+    steps_since: int = 0
+    callback_number: str = ""
+    callback: CallbackRules | None = None
+    promised_at: int = 0
+    attempts: int = 0
+    not_before: int = 0
+    on_line: bool = False
+    carried: str = ""
     rank: RankKey = field(default=NO_RANK, metadata=DERIVED)
     terms: Terms = field(default=NO_TERMS, metadata=DERIVED)
     step_at: int = field(default=0, metadata=DERIVED)
@@ -98,8 +110,27 @@ class Interaction:
 
     @property
     def is_offerable(self) -> bool:
-        """Waiting, in our hands, and no phone rings for them yet."""
-        return self.stage is Stage.QUEUED and self.attached
+        """Waiting, no phone rings for them yet, and in our hands or to be called back now."""
+        if self.stage is not Stage.QUEUED:
+            return False
+        return not self.not_before if self.is_promised else self.attached
+
+    @property
+    def is_promised(self) -> bool:
+        """To be called back, and not on the line: nobody need be there."""
+        return self.callback_number != "" and not self.on_line
+
+    @property
+    def lapses_at(self) -> int:
+        """When the promise has lasted too long."""
+        return self.promised_at + (self.callback or CallbackRules()).lasts_us
+
+    @property
+    def callback_at(self) -> int:
+        """When time changes something for a promise that waits: it may be called, or lapses. 0 for never."""
+        if self.stage is not Stage.QUEUED or not self.is_promised:
+            return 0
+        return min(self.not_before or self.lapses_at, self.lapses_at)
 
     @property
     def open_offers(self) -> tuple[OpenOffer, ...]:

@@ -9,6 +9,7 @@ place, the agent is freed, an index is built anew. Nobody waits for ever because
 - waiting: the queue's line and its offerable part agree with the interaction's stage;
 - ready: the ready lists hold exactly the agents whose derived state is ready, of the queues that they serve now;
 - leaving: the clock to the next time-out of who waits runs to the right instant;
+- promise: who is to be called back waits;
 - outcome: no open interaction has been closed before;
 - index (full check only): all queues' indexes are what building them anew gives.
 """
@@ -21,6 +22,7 @@ from acd.floor import Floor, file_in, next_leave
 from acd.interactions import Interaction
 from acd.model import AgentState, AssignmentState, Stage
 from acd.presence import Agent, agent_state, served_queues
+from acd.promises import fail_promise
 from acd.queues import Queue
 from acd.repairs import forget, lose_holder, lose_offers, refile, refile_ready
 from acd.strategies import standing
@@ -148,6 +150,8 @@ def _of_interaction(floor: Floor, interaction: Interaction) -> list[str]:
     if interaction.stage in _STATE_OF and not _is_held_by_all(floor, interaction):
         found.append("holder")
     queue = floor.queues.get(interaction.queue)
+    if interaction.callback_number and not interaction.is_waiting:
+        found.append("promise")
     if interaction.is_waiting if queue is None else not _is_in_place(floor, queue, interaction):
         found.append("waiting")
     elif queue is not None and interaction.is_waiting and interaction.leave_at != next_leave(interaction, queue.rules):
@@ -177,6 +181,8 @@ def _repair_interaction(floor: Floor, interaction: Interaction) -> int:
     found = _of_interaction(floor, interaction)
     for name in found:
         _count(floor, name)
+    if "promise" in found:
+        fail_promise(floor, interaction, "repaired")
     if "outcome" in found:
         forget(floor, interaction)
     elif "holder" in found:

@@ -1,6 +1,7 @@
 """The moves: what can be done to an interaction and its agent, each keeping state, indexes and facts in step.
 
-What does not belong here: which event causes which move (`acd.reactions`).
+What does not belong here: which event causes which move (`acd.reactions`). Longer than other files, because the moves
+of an interaction and of the agent who holds it are made of each other.
 """
 
 from __future__ import annotations
@@ -25,8 +26,18 @@ from acd.expectations import expect, note_talked, note_waited, note_wrapped_up
 from acd.explain import explain
 from acd.floor import CLOSED_REMEMBERED, Floor
 from acd.interactions import Interaction, OpenOffer
-from acd.model import ANSWERED_BY_COLLEAGUE, AssignmentState, OfferOutcome, Outcome, Reason, Stage, VisitOutcome
+from acd.model import (
+    ANSWERED_BY_COLLEAGUE,
+    AssignmentState,
+    CallbackRules,
+    OfferOutcome,
+    Outcome,
+    Reason,
+    Stage,
+    VisitOutcome,
+)
 from acd.presence import Agent
+from acd.promises import begin_call, cancel_promise, fail_promise, keep_promise, take_back
 from acd.regains import note_abandoned
 
 #: Offer outcomes after which a phone may still ring and must be stopped.
@@ -48,16 +59,25 @@ def place(floor: Floor, interaction: Interaction, stage: Stage, queue: str, agen
         floor.returned.add(interaction.id)
     interaction.stage, interaction.agent_id = stage, agent_id
     floor.file(interaction)
+    floor.watch_callback(interaction)
     floor.out.append(StageChanged(interaction.id, stage, queue, agent_id))
 
 
-def open_visit(floor: Floor, interaction: Interaction, queue: str, regained: str = "") -> None:
-    """Enter a queue's line. Priority, requirements, attributes and first-asked time are already set."""
+def open_visit(
+    floor: Floor, interaction: Interaction, queue: str, regained: str = "", *, keeps_steps: bool = False
+) -> None:
+    """Enter a queue's line. Priority, requirements, attributes and first-asked time are already set.
+
+    `keeps_steps`: the rings and steps of the visit before go on as if it were the same.
+    """
+    if keeps_steps:
+        interaction.steps_since = interaction.steps_since or interaction.entered_at
+    else:
+        interaction.ring = interaction.raised = interaction.steps_since = 0
     interaction.visits += 1
     interaction.visit_id = f"{interaction.id}#{interaction.visits}"
     interaction.entered_at = floor.now
     interaction.looked_at = floor.now
-    interaction.ring = interaction.raised = 0
     place(floor, interaction, Stage.QUEUED, queue, "")
     expected = expect(floor, interaction)
     floor.out.append(
@@ -73,6 +93,7 @@ def open_visit(floor: Floor, interaction: Interaction, queue: str, regained: str
             expected_wait_us=expected.mean_us,
             expected_most_us=expected.most_us,
             regained=regained,
+            callback_number=interaction.callback_number,
         )
     )
 
@@ -101,6 +122,16 @@ def close_visit(
     interaction.left_by = cause or outcome.value
 
 
+def leave_queue(floor: Floor, interaction: Interaction, outcome: VisitOutcome) -> None:
+    """Out of the line and back to the flow; a phone that rings is stopped, and nobody is called back any more."""
+    if interaction.stage is Stage.OFFERED:
+        close_offers(floor, interaction, "queue_left")
+    if interaction.callback_number:
+        cancel_promise(floor, interaction, outcome.value)
+    close_visit(floor, interaction, outcome)
+    place(floor, interaction, Stage.IN_FLOW, "", "")
+
+
 def close_interaction(
     floor: Floor,
     interaction: Interaction,
@@ -115,6 +146,8 @@ def close_interaction(
         close_offers(floor, interaction, outcome.value)
     elif interaction.stage is Stage.TALKING:
         end_talk(floor, interaction, gap)
+    if interaction.callback_number:
+        fail_promise(floor, interaction, detail or outcome.value)
     if interaction.visit_id:
         close_visit(floor, interaction, visit)
     interaction.stage = Stage.IN_FLOW
@@ -145,7 +178,8 @@ def _is_short(floor: Floor, interaction: Interaction) -> bool:
 
 
 def offer(floor: Floor, interaction: Interaction, agents: Sequence[Agent]) -> None:
-    """Reserve these agents, the best first, and have their phones rung at the same time."""
+    """Reserve these agents, the best first, and have their phones rung at the same time, or, for a promise, the
+    customer called first."""
     reasons = explain(floor, interaction, len(agents))
     first = interaction.offers + 1
     interaction.offers += len(agents)
@@ -171,7 +205,9 @@ def _reserve(
 ) -> None:
     queue = floor.queues[interaction.queue]
     agent.offered_at = floor.now
-    expires_at = floor.now + queue.rules.ring_us
+    number = interaction.callback_number if interaction.is_promised else ""
+    held_us = (interaction.callback or CallbackRules()).reserve_us if number else queue.rules.ring_us
+    expires_at = floor.now + held_us
     agent.assignments.append(
         Assignment(
             interaction_id=interaction.id,
@@ -196,8 +232,11 @@ def _reserve(
             expires_at=expires_at,
             reason=reason,
             together=together,
+            callback_number=number,
         )
     )
+    if number:
+        begin_call(floor, interaction)
 
 
 def close_offer(
@@ -206,7 +245,7 @@ def close_offer(
     """End one offer without a talk and free the agent, who is returned; what rings beside it rings on. The interaction
     stays where it is until placed."""
     agent = floor.agents[interaction.offered_to(offer_id)]
-    if outcome in _STILL_RINGING:
+    if outcome in _STILL_RINGING or interaction.is_promised:
         floor.out.append(WithdrawOffer(offer_id, interaction.id, agent.id, outcome))
     offer_closed(floor, interaction, offer_id, outcome, detail)
     interaction.put_down(offer_id)
@@ -246,11 +285,12 @@ def drop(floor: Floor, agent: Agent, interaction_id: str) -> None:
 
 
 def ring_on(floor: Floor, interaction: Interaction, offer_id: str, outcome: OfferOutcome, detail: str = "") -> Agent:
-    """End one offer. Where no other phone rings for the caller, they stand where they stood. Returns who had it."""
+    """End one offer. Where no other phone rings for the caller, they stand where they stood, and a customer who was
+    being called back may be called again at once. Returns who had it."""
     first = interaction.offer_id
     agent = close_offer(floor, interaction, offer_id, outcome, detail)
     if not interaction.offer_id:
-        place(floor, interaction, Stage.QUEUED, interaction.queue, "")
+        _stand_in_line(floor, interaction, detail or outcome.value)
     elif interaction.offer_id != first:
         place(floor, interaction, Stage.OFFERED, interaction.queue, interaction.agent_id)
     return agent
@@ -259,6 +299,12 @@ def ring_on(floor: Floor, interaction: Interaction, offer_id: str, outcome: Offe
 def back_in_line(floor: Floor, interaction: Interaction, detail: str) -> None:
     """Withdraw all open offers; the caller stands where they stood."""
     close_offers(floor, interaction, detail)
+    _stand_in_line(floor, interaction, detail)
+
+
+def _stand_in_line(floor: Floor, interaction: Interaction, detail: str) -> None:
+    if interaction.is_promised:
+        take_back(floor, interaction, detail)
     place(floor, interaction, Stage.QUEUED, interaction.queue, "")
 
 
@@ -298,6 +344,8 @@ def adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
 def _open_talk(floor: Floor, interaction: Interaction, agent: Agent) -> None:
     if interaction.visit_id:
         close_visit(floor, interaction, VisitOutcome.ANSWERED, agent.id)
+    if interaction.callback_number:
+        keep_promise(floor, interaction)
     interaction.served_by, interaction.talk_started_at = agent.id, floor.now
     agent.handled += 1
     floor.out.append(TalkOpened(interaction.offer_id, interaction.id, agent.id, interaction.queue, floor.now))

@@ -5,7 +5,7 @@ hold then. While they wait: at the instants of time-outs; when agents begin or e
 all of these again when a phone rang in vain. While a phone rings nothing is looked at. An overflow to a queue that is
 closed, or through which they came already, is passed over; when the closed one opens it is looked at anew.
 
-A promise to call back has nobody in a flow and does not overflow.
+A promise to call back has nobody in a flow and does not overflow; nor does who has answered our call.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def overflow(floor: Floor) -> None:
     """Look at those for whom a phone rang in vain, and at the lines where something changed that rules depend on."""
     for interaction_id in sorted(floor.returned):
         interaction = floor.interactions.get(interaction_id)
-        if interaction is not None and interaction.stage is Stage.QUEUED:
+        if interaction is not None and interaction.stage is Stage.QUEUED and not interaction.callback_number:
             if not look(floor, interaction):
                 floor.watch_leaving(interaction)  # while it rang, its clock may have been dropped
     floor.returned.clear()
     for queue_id in sorted(floor.changed):
         for rank in reversed(list(floor.queues[queue_id].line)):  # who stands last has the longest wait and goes first
             interaction = floor.interactions[rank[2]]
-            if interaction.stage is Stage.QUEUED:
+            if interaction.stage is Stage.QUEUED and not interaction.callback_number:
                 look(floor, interaction)
     floor.changed.clear()
 

@@ -42,11 +42,11 @@ class Queue:
     `levelled`: where an agent has another level than 1 in it. `states`: how many are in which state. `reached_from`:
     queues whose rings add this one, and itself. `at_once`: how many phones ring for one caller. `terms`: by
     requirements and ring, as worked out before. `closure`: None while it is open. `watches_staff`: who waits is looked
-    at when agents begin or end work."""
+    at when agents begin or end work. `promises`: who is to be called back, by number."""
 
     __slots__ = (
-        "agents", "asked", "at_once", "choosy", "closure", "levelled", "line", "offerable", "reached_from", "ready",
-        "ringing", "rule", "rules", "shown", "states", "terms", "watches_staff",
+        "agents", "asked", "at_once", "choosy", "closure", "levelled", "line", "offerable", "promises", "reached_from",
+        "ready", "ringing", "rule", "rules", "shown", "states", "terms", "watches_staff",
     )  # fmt: skip
 
     def __init__(self, rules: QueueRules) -> None:
@@ -64,6 +64,7 @@ class Queue:
         self.states: dict[AgentState, int] = dict.fromkeys(AgentState, 0)
         self.reached_from: list[str] = [rules.id]
         self.terms: dict[tuple[tuple[Requirement, ...], int], Terms] = {}
+        self.promises: dict[str, str] = {}
         self.shown: QueueChanged | None = None
         self.closure: Closure | None = None
         self.watches_staff = any(each.waiting and each.cause in _BY_STAFF for each in rules.overflow)
@@ -85,6 +86,20 @@ class Queue:
             self.choosy.add(interaction.id)
         else:
             self.choosy.discard(interaction.id)
+        if interaction.callback_number:
+            self._list(interaction)
+
+    def _list(self, interaction: Interaction) -> None:
+        """Who is to be called back stands under their number, once."""
+        if interaction.is_promised and interaction.is_waiting:
+            self.promises[interaction.callback_number] = interaction.id
+        else:
+            self.unlist(interaction)
+
+    def unlist(self, interaction: Interaction) -> None:
+        """They are not to be called back any more."""
+        if self.promises.get(interaction.callback_number) == interaction.id:
+            del self.promises[interaction.callback_number]
 
     def _is_choosy(self, interaction: Interaction) -> bool:
         yet = interaction.preferred_until > 0 or interaction.ring < len(self.rules.relax)
@@ -129,8 +144,10 @@ class Queue:
         return (agent.levels.get(self.rules.id, 1), *key) if self.levelled else key
 
     def holds(self, interaction: Interaction) -> bool:
-        """Whether the place in this line agrees with the stage."""
-        return (interaction.rank in self.line) is interaction.is_waiting
+        """Whether the place in this line, and among the promises, agrees with the stage."""
+        listed = self.promises.get(interaction.callback_number) == interaction.id
+        promised = interaction.is_promised and interaction.is_waiting
+        return (interaction.rank in self.line) is interaction.is_waiting and listed is promised
 
     def offers(self, interaction: Interaction) -> bool:
         """Whether this queue's agents may have it exactly when it is offerable."""
@@ -147,6 +164,7 @@ class Queue:
             and self.choosy == other.choosy
             and self.ringing == other.ringing
             and self.agents == other.agents
+            and self.promises == other.promises
             and _listed(self.offerable) == _listed(other.offerable)
         )
 
@@ -175,6 +193,7 @@ class Queue:
             agents_ready=len(self.ready),
             agents_signed_in=sum(self.states.values()) - self.states[AgentState.LOGGED_OUT],
             is_closed=self.closure is not None,
+            promised=len(self.promises),
         )
 
 

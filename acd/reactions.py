@@ -9,11 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 from acd.assignments import Assignment
+from acd.callbacks import OWN_ENDS, answer, cancel, fail, give_up, take_over
+from acd.callbacks import take_due as take_callback_due
 from acd.closures import close_queue, end_closure, open_queue
 from acd.commands import InteractionOpened
 from acd.events import (
     AgentMoveCancelled,
     AgentMoved,
+    CallbackAnswered,
+    CallbackCancelled,
+    CallbackFailed,
     CallerLeft,
     ClockReached,
     ConfigurationChanged,
@@ -54,6 +59,7 @@ from acd.model import (
     REASON_REJECTED,
     AgentProfile,
     AssignmentState,
+    CallbackState,
     Desktop,
     MoveState,
     OfferOutcome,
@@ -66,15 +72,16 @@ from acd.moves import (
     adopt,
     back_in_line,
     close_interaction,
-    close_offers,
-    close_visit,
     end_talk,
     end_wrap_up,
+    leave_queue,
+    open_visit,
     place,
     ring_on,
 )
 from acd.overflows import join, look
 from acd.presence import Agent
+from acd.promises import make_promise, tell_promise
 from acd.regains import regain
 from acd.showing import show_vanished
 from acd.steps import take_due
@@ -103,7 +110,7 @@ def _agent(floor: Floor, event: Any) -> Agent | None:
     return agent
 
 
-def _offered(floor: Floor, event: OfferAccepted | OfferRejected | OfferFailed) -> Interaction | None:
+def _offered(floor: Floor, event: Any) -> Interaction | None:
     """The interaction whose open offer the event names; else the event is counted."""
     interaction_id, _, number = event.offer_id.rpartition("/")
     interaction = floor.interactions.get(interaction_id)
@@ -146,10 +153,14 @@ def _configuration_changed(floor: Floor, event: ConfigurationChanged) -> None:
 
 
 def _leave_vanished_queues(floor: Floor, kept: set[str]) -> None:
-    """Who waits in a queue that is no more goes back to the flow, which then decides."""
+    """Who waits in a queue that is no more goes back to the flow, which then decides; who was to be called back has
+    none."""
     for interaction in list(floor.interactions.values()):
         if interaction.is_waiting and interaction.queue not in kept:
-            _leave_queue(floor, interaction, VisitOutcome.WITHDRAWN)
+            if interaction.is_promised:
+                give_up(floor, interaction, "queue_gone")
+            else:
+                leave_queue(floor, interaction, VisitOutcome.WITHDRAWN)
     for queue_id in sorted(floor.queues.keys() - kept):
         floor.seen.pop(queue_id, None)
         floor.regains.pop(queue_id, None)
@@ -222,7 +233,7 @@ def _detached(floor: Floor, event: InteractionDetached) -> None:
         _ignore(floor, event, "detached_before")
         return
     interaction.attached = False
-    if interaction.stage is Stage.OFFERED:
+    if interaction.stage is Stage.OFFERED and not interaction.is_promised:
         back_in_line(floor, interaction, "detached")
     floor.file(interaction)
 
@@ -231,32 +242,55 @@ def _queued(floor: Floor, event: InteractionQueued) -> None:
     interaction = _interaction(floor, event)
     if interaction is None:
         return
-    if event.queue not in floor.queues:
+    queue = floor.queues.get(event.queue)
+    if queue is None:
         _ignore(floor, event, "unknown_queue")
+    elif event.callback_number and queue.rules.callback is None:
+        _ignore(floor, event, "no_callback")
+    elif event.callback_number and queue.closure is not None:
+        _ignore(floor, event, "closed_queue")
     elif interaction.stage is Stage.TALKING:
         _ignore(floor, event, "talking")
     elif interaction.is_waiting and _asks_the_same(interaction, event):
         _ignore(floor, event, "doubled")
+    elif interaction.is_promised and not (interaction.attached or event.callback_number):
+        _ignore(floor, event, "promised")  # they went home
     else:
         _enter_queue(floor, interaction, event)
 
 
 def _enter_queue(floor: Floor, interaction: Interaction, event: InteractionQueued) -> None:
+    number, rules = event.callback_number, floor.queues[event.queue].rules
+    keeps_place = number != "" and interaction.is_waiting and interaction.queue == event.queue
     if interaction.is_waiting:
-        _leave_queue(floor, interaction, VisitOutcome.WITHDRAWN)
+        leave_queue(floor, interaction, VisitOutcome.CALLBACK if number else VisitOutcome.WITHDRAWN)
     if interaction.first_asked_at is None:
         asked = floor.now if event.first_asked_at is None else event.first_asked_at
         interaction.first_asked_at = min(asked, floor.now)
+    take_over(floor, interaction, event.queue, interaction.caller, number)
+    if keeps_place:
+        interaction.attributes = event.attributes or interaction.attributes
+    else:
+        _hear(floor, interaction, event)
+    interaction.chain = ()
+    interaction.wait_until = floor.now + event.max_wait_us if event.max_wait_us > 0 and not number else 0
+    regained = regain(floor, interaction, event.queue)
+    if not number:
+        join(floor, interaction, event.queue, regained)
+        return
+    make_promise(interaction, number, rules.callback, event.carried, floor.now)
+    interaction.chain = (event.queue,)
+    open_visit(floor, interaction, event.queue, regained, keeps_steps=keeps_place)
+    tell_promise(floor, interaction, CallbackState.PROMISED)
+
+
+def _hear(floor: Floor, interaction: Interaction, event: InteractionQueued) -> None:
     interaction.priority = event.priority
     interaction.requirements = event.requirements
     interaction.attributes = event.attributes
     interaction.preferred = _preferred(event)
     lasts = bool(event.preferred) and event.preferred_us > 0
     interaction.preferred_until = floor.now + event.preferred_us if lasts else 0
-    interaction.chain = ()
-    interaction.wait_until = floor.now + event.max_wait_us if event.max_wait_us > 0 else 0
-    regained = regain(floor, interaction, event.queue)
-    join(floor, interaction, event.queue, regained)
 
 
 def _preferred(event: InteractionQueued) -> tuple[str, ...]:
@@ -267,26 +301,27 @@ def _queue_left(floor: Floor, event: QueueLeft) -> None:
     interaction = _interaction(floor, event)
     if interaction is None:
         return
-    if not interaction.is_waiting:
-        _ignore(floor, event, interaction.stage.value)
+    if not interaction.is_waiting or interaction.is_promised:
+        _ignore(floor, event, "promised" if interaction.is_promised else interaction.stage.value)
         return
     outcome = event.outcome
     if outcome is VisitOutcome.ANSWERED:  # only a bridge answers; the flow merely left
         _ignore(floor, event, "answered_without_talk")
         outcome = VisitOutcome.WITHDRAWN
-    _leave_queue(floor, interaction, outcome)
-
-
-def _leave_queue(floor: Floor, interaction: Interaction, outcome: VisitOutcome) -> None:
-    if interaction.stage is Stage.OFFERED:
-        close_offers(floor, interaction, "queue_left")
-    close_visit(floor, interaction, outcome)
-    place(floor, interaction, Stage.IN_FLOW, "", "")
+    leave_queue(floor, interaction, outcome)
 
 
 def _caller_left(floor: Floor, event: CallerLeft) -> None:
     interaction = _interaction(floor, event)
     if interaction is None:
+        return
+    if interaction.is_promised:  # as agreed
+        if not interaction.attached:
+            _ignore(floor, event, "promised")
+        interaction.attached = False
+        return
+    if interaction.on_line:
+        fail(floor, interaction, "left")
         return
     outcome = outcome_when_caller_left(interaction)
     close_interaction(floor, interaction, outcome, VisitOutcome.ABANDONED, gap=event.gap)
@@ -295,6 +330,12 @@ def _caller_left(floor: Floor, event: CallerLeft) -> None:
 def _flow_ended(floor: Floor, event: FlowEnded) -> None:
     interaction = _interaction(floor, event)
     if interaction is None:
+        return
+    if interaction.is_promised:
+        _ignore(floor, event, "promised")
+        return
+    if interaction.on_line and event.outcome not in OWN_ENDS:
+        fail(floor, interaction, event.outcome.value)
         return
     outcome = outcome_when_flow_ended(interaction, event.outcome)
     if outcome is not event.outcome:
@@ -321,6 +362,36 @@ def _failed(floor: Floor, event: OfferFailed) -> None:
     interaction = _offered(floor, event)
     if interaction is not None:
         _give_back(floor, interaction, event.offer_id, OfferOutcome.FAILED, REASON_PHONE_FAILED, event.detail)
+
+
+def _callback_answered(floor: Floor, event: CallbackAnswered) -> None:
+    interaction = _offered(floor, event)
+    if interaction is None:
+        return
+    if interaction.is_promised:
+        answer(floor, interaction)
+    else:
+        _ignore(floor, event, "answered_before" if interaction.on_line else "not_promised")
+
+
+def _callback_failed(floor: Floor, event: CallbackFailed) -> None:
+    interaction = _offered(floor, event)
+    if interaction is None:
+        return
+    if interaction.callback_number:
+        fail(floor, interaction, event.detail)
+    else:
+        _ignore(floor, event, "not_promised")
+
+
+def _callback_cancelled(floor: Floor, event: CallbackCancelled) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    if interaction.is_promised:
+        cancel(floor, interaction, event)
+    else:
+        _ignore(floor, event, "on_line" if interaction.on_line else "not_promised")
 
 
 def _give_back(
@@ -491,7 +562,9 @@ def _clock_reached(floor: Floor, event: ClockReached) -> None:
     if due is None:
         _ignore(floor, event, "early")
     while due is not None:
-        if due[1] == "step":
+        if due[1] == "callback":
+            take_callback_due(floor, floor.interactions[due[3]])
+        elif due[1] == "step":
             take_due(floor, floor.interactions[due[3]])
         elif due[1] == "leave":
             look(floor, floor.interactions[due[3]])
@@ -511,7 +584,9 @@ def _expire(floor: Floor, kind: str, agent: Agent, interaction_id: str) -> None:
     elif kind == "offer":
         held = agent.held(interaction_id)
         interaction = _offered_to(floor, agent, held)
-        if interaction is not None:
+        if interaction is not None and interaction.is_promised:
+            fail(floor, interaction, "reserve_over")
+        elif interaction is not None:
             _give_back(floor, interaction, held.talk_id, OfferOutcome.EXPIRED, REASON_NO_ANSWER, "")
     else:
         end_wrap_up(floor, agent, agent.held(interaction_id), "", "", timed_out=True)
@@ -519,6 +594,9 @@ def _expire(floor: Floor, kind: str, agent: Agent, interaction_id: str) -> None:
 
 def _asks_the_same(interaction: Interaction, event: InteractionQueued) -> bool:
     """Overflow may have led on from the queue that was asked for."""
+    if event.callback_number or interaction.is_promised:
+        number = interaction.callback_number if interaction.is_promised else ""
+        return (event.queue, event.callback_number) == (interaction.queue, number)
     queue = event.queue if event.queue in (interaction.chain[0], interaction.queue) else ""
     held = (queue, interaction.priority, interaction.requirements, interaction.attributes)
     asked = (event.queue, event.priority, event.requirements, event.attributes)
@@ -537,6 +615,9 @@ REACTIONS: dict[type, Callable[[Floor, Any], None]] = {
     OfferAccepted: _accepted,
     OfferRejected: _rejected,
     OfferFailed: _failed,
+    CallbackAnswered: _callback_answered,
+    CallbackFailed: _callback_failed,
+    CallbackCancelled: _callback_cancelled,
     ConnectionFound: _connection_found,
     TalkEnded: _talk_ended,
     WrapUpEnded: _wrap_up_ended,

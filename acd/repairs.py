@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from acd.commands import WithdrawOffer
 from acd.floor import Floor
 from acd.interactions import Interaction, OpenOffer
-from acd.model import OfferOutcome, Stage, VisitOutcome
-from acd.moves import close_visit, drop, offer_closed, place, talk_closed
+from acd.model import OfferOutcome, Outcome, Stage, VisitOutcome
+from acd.moves import close_interaction, close_visit, drop, offer_closed, place, talk_closed
 from acd.presence import Agent
+from acd.promises import take_back
 from acd.strategies import standing
 
 
@@ -27,7 +28,9 @@ def refile_ready(floor: Floor, agent: Agent) -> None:
 
 def refile(floor: Floor, interaction: Interaction) -> None:
     """Put a waiting interaction back into its place; out of a queue that is not there, back to its flow."""
-    if interaction.is_waiting and interaction.queue not in floor.queues:
+    if interaction.is_promised and interaction.queue not in floor.queues:
+        close_interaction(floor, interaction, Outcome.CALLBACK_FAILED, VisitOutcome.WITHDRAWN, "queue_gone")
+    elif interaction.is_waiting and interaction.queue not in floor.queues:
         close_visit(floor, interaction, VisitOutcome.WITHDRAWN)
         place(floor, interaction, Stage.IN_FLOW, "", "")
     else:
@@ -47,6 +50,8 @@ def lose_offers(floor: Floor, interaction: Interaction, lost: Sequence[OpenOffer
         floor.out.append(WithdrawOffer(each.offer_id, interaction.id, each.agent_id, OfferOutcome.WITHDRAWN))
         offer_closed(floor, interaction, each.offer_id, OfferOutcome.WITHDRAWN, "repaired")
         interaction.put_down(each.offer_id)
+    if interaction.is_promised:  # one at a time
+        take_back(floor, interaction, "repaired")
     stage, agent_id = (Stage.OFFERED, interaction.agent_id) if interaction.offer_id else (Stage.QUEUED, "")
     place(floor, interaction, stage, interaction.queue, agent_id)
 

@@ -36,8 +36,9 @@ def is_kept(floor: Floor, interaction: Interaction) -> bool:
 
 def best_agents(floor: Floor, interaction: Interaction) -> list[Agent]:
     """The agents whom this interaction would be offered now, best first: one, or as many of one level as its queue
-    rings at once."""
-    keys, at_once = ranked(floor, interaction), floor.queues[interaction.queue].at_once
+    rings at once. Who is called back has one agent held for them."""
+    keys = ranked(floor, interaction)
+    at_once = 1 if interaction.is_promised else floor.queues[interaction.queue].at_once
     best = list(islice(keys, at_once) if is_kept(floor, interaction) else nsmallest(at_once, keys))
     if len(best) > 1 and rule_for(floor, interaction).levelled:
         best = [key for key in best if key[0] == best[0][0]]

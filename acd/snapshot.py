@@ -179,6 +179,7 @@ class QueueView:
     agents_ready: int
     agents_signed_in: int
     is_closed: bool = False
+    promised: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,9 @@ class InteractionView:
     ring at the same time. `ring`: how many rings of the queue are reached. `preferred`: agents who alone may until
     `preferred_until`; empty and 0 once that is over. `left_by`: how its last visit ended (an overflow's cause, else the
     outcome); empty before. `expected_wait_us`: how long they will wait from now on (the queue's estimator); 0 where
-    nothing can be said."""
+    nothing can be said. `callback_number`: to be called back, since `promised_at`; then `attempts` were begun, the next
+    not before `not_before` (0: any time), and `on_line` when they have answered and wait like any caller. `carried`:
+    what the call that keeps the promise takes up."""
 
     id: str
     caller: str
@@ -219,6 +222,17 @@ class InteractionView:
     left_by: str = ""
     expected_wait_us: int = 0
     beside: tuple[OpenOffer, ...] = ()
+    callback_number: str = ""
+    promised_at: int = 0
+    attempts: int = 0
+    not_before: int = 0
+    on_line: bool = False
+    carried: str = ""
+
+    @property
+    def is_promised(self) -> bool:
+        """To be called back, and not on the line: nobody need be there."""
+        return self.callback_number != "" and not self.on_line
 
     @property
     def open_offers(self) -> tuple[OpenOffer, ...]:
@@ -279,6 +293,7 @@ def queue_view(engine: Engine, queue_id: str) -> QueueView:
         agents_ready=totals.agents_ready,
         agents_signed_in=totals.agents_signed_in,
         is_closed=totals.is_closed,
+        promised=totals.promised,
     )
 
 
@@ -342,4 +357,10 @@ def _interaction_view(floor: Floor, interaction: Interaction) -> InteractionView
         beside=interaction.beside,
         left_by=interaction.left_by,
         expected_wait_us=expect(floor, interaction).mean_us if queue and waiting else 0,
+        callback_number=interaction.callback_number,
+        promised_at=interaction.promised_at,
+        attempts=interaction.attempts,
+        not_before=interaction.not_before,
+        on_line=interaction.on_line,
+        carried=interaction.carried,
     )

@@ -20,7 +20,7 @@ NOBODY = "nobody"
 def take_due(floor: Floor, interaction: Interaction) -> None:
     """Take every step whose instant has come."""
     rules = floor.queues[interaction.queue].rules
-    waited = floor.now - interaction.entered_at
+    waited = floor.now - (interaction.steps_since or interaction.entered_at)
     ring = max(interaction.ring, sum(ring.after_us <= waited for ring in rules.relax))
     raised = max(interaction.raised, sum(step.after_us <= waited for step in rules.raise_priority))
     until = interaction.preferred_until if interaction.preferred_until > floor.now else 0

@@ -42,6 +42,7 @@ from cti.journal import Entry, Journal, Segment, replay
 from cti.logs import set_up_logs
 from cti.messages import Messages
 from cti.node import Node
+from cti.outbound import Outbound
 from cti.place import SitePlace
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
 from cti.recovery import Recovery
@@ -271,6 +272,7 @@ class Server:
             dial_string=self.exchange.dial_string,
             messages=messages,
             utc=lambda: _EPOCH + timedelta(microseconds=self._clock.now()),
+            outbound=lambda: Outbound(self.site.settings.country),
             dead_man_s=settings.limits.dead_man_s,
             renew_every_s=settings.limits.dead_man_renew_s,
         )

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cti.dispatcher import Dispatcher
 from cti.messages import Messages
+from cti.outbound import Outbound
 from cti.ports import Directory
 
 DEAD_MAN_S = 45
@@ -43,5 +44,6 @@ class SessionPorts:
     dial_string: Callable[[str, str], str]
     utc: Callable[[], datetime]
     messages: Messages
+    outbound: Callable[[], Outbound] = Outbound
     dead_man_s: int = DEAD_MAN_S
     renew_every_s: float = RENEW_EVERY_S

@@ -15,6 +15,7 @@ from acd.commands import (
     AgentChanged,
     AgentIntervalClosed,
     AgentMoveChanged,
+    CallbackChanged,
     Command,
     InteractionClosed,
     InteractionOpened,
@@ -33,9 +34,13 @@ from acd.commands import (
 from acd.events import (
     AgentMoveCancelled,
     AgentMoved,
+    CallbackAnswered,
+    CallbackCancelled,
+    CallerLeft,
     ClockReached,
     ConfigurationChanged,
     Event,
+    FlowEnded,
     InteractionAttached,
     InteractionDetached,
     InteractionQueued,
@@ -47,10 +52,13 @@ from acd.events import (
 )
 from acd.model import (
     AgentProfile,
+    CallbackRules,
+    CallbackState,
     Configuration,
     Desktop,
     MoveState,
     OfferOutcome,
+    Outcome,
     OverflowCause,
     Phone,
     Presence,
@@ -81,9 +89,25 @@ class Caller:
     preferred: tuple[str, ...] = ()
     until: int = 0
     told: tuple[int, bool] = (0, False)
-    number: str = ""
     chain: tuple[str, ...] = ()
     wait_until: int = 0
+    since: int = 0
+    left: str = ""
+    who: str = ""
+    number: str = ""
+    rules: CallbackRules = field(default_factory=CallbackRules)
+    promised_at: int = 0
+    attempts: int = 0
+    not_before: int = 0
+    on_line: bool = False
+
+    @property
+    def is_promised(self) -> bool:
+        return self.number != "" and not self.on_line
+
+    @property
+    def may_be_offered(self) -> bool:
+        return self.stage is Stage.QUEUED and (self.not_before == 0 if self.is_promised else self.attached)
 
 
 @dataclass
@@ -134,6 +158,10 @@ class Mirror:
         self.totals = {rules.id: QueueChanged(rules.id, 0, 0, 0, 0) for rules in configuration.queues}
 
     def follow(self, event: Event, answer: tuple[Command, ...], now: int) -> None:
+        self.taken: list[int] = []
+        for caller in self.callers.values():
+            caller.left = ""
+        agreed = self._promised_to(event)
         self._take_event(event, now)
         self.vague = is_vague(event, answer)
         told = [
@@ -156,8 +184,18 @@ class Mirror:
         if isinstance(event, WrapUpExtended):
             self._judge_wrap_up(event, before.get(event.agent_id))
         self._judge_closures(event, answer)
+        assert agreed is None or agreed in self.callers, "a promise ended because nobody was there"
         self._judge_holdings()
+        self._judge_promises(event, now)
         self._judge_totals()
+
+    def _promised_to(self, event: Event) -> str | None:
+        """Whom this event of theirs must not end: a customer who went home as agreed."""
+        if isinstance(event, CallerLeft | FlowEnded):
+            caller = self.callers.get(event.interaction_id)
+            if caller is not None and caller.is_promised:
+                return event.interaction_id
+        return None
 
     # --- what the event itself says ------------------------------------------------------------------------
 
@@ -168,6 +206,9 @@ class Mirror:
         elif isinstance(event, InteractionAttached | InteractionDetached):
             if event.interaction_id in self.callers:
                 self.callers[event.interaction_id].attached = isinstance(event, InteractionAttached)
+        elif isinstance(event, CallerLeft):
+            if event.interaction_id in self.callers:
+                self.callers[event.interaction_id].attached = False
         elif isinstance(event, ClockReached):
             self._take_time(now)
             self.closed = {queue: until for queue, until in self.closed.items() if not until or until > now}
@@ -192,7 +233,9 @@ class Mirror:
         for caller in self.callers.values():
             if caller.stage in (Stage.QUEUED, Stage.OFFERED):
                 rules = self._rules(caller.queue)
-                waited = now - caller.entered
+                waited = now - caller.since
+                if caller.is_promised and caller.stage is Stage.QUEUED and caller.not_before <= now:
+                    caller.not_before = 0
                 caller.ring = max(caller.ring, len([each for each in rules.relax if each.after_us <= waited]))
                 caller.raised = max(caller.raised, len([x for x in rules.raise_priority if x.after_us <= waited]))
                 if now >= caller.until:
@@ -272,11 +315,15 @@ class Mirror:
         match command:
             case InteractionOpened():
                 self._first("opened", command.interaction_id)
-                self.callers[command.interaction_id] = Caller(number=command.caller)
+                self.callers[command.interaction_id] = Caller(who=command.caller)
             case InteractionClosed():
                 self._first("outcome", command.interaction_id)
                 caller = self.callers.pop(command.interaction_id)
-                assert (caller.visit, caller.offers, caller.talk) == ("", {}, "")
+                assert (caller.visit, caller.offers, caller.talk, caller.number) == ("", {}, "", "")
+                if not isinstance(event, FlowEnded):  # which may name any outcome
+                    assert (command.outcome is Outcome.CALLED_IN) == (caller.left == "called_in")
+                    failed = caller.left in ("given_up", "cancelled")
+                    assert (command.outcome is Outcome.CALLBACK_FAILED) == failed
             case StageChanged():
                 self._take_stage(command)
             case VisitOpened():
@@ -284,16 +331,19 @@ class Mirror:
             case VisitClosed():
                 self.overflows.take_visit_end(command, now)
                 self._first("visit end", command.visit_id)
-                assert self.callers[command.interaction_id].visit == command.visit_id
+                caller = self.callers[command.interaction_id]
+                assert caller.visit == command.visit_id
                 assert (command.outcome is VisitOutcome.OVERFLOWED and command.cause != "") == bool(command.cause)
                 if command.cause == OverflowCause.CLOSED:
                     assert command.queue in self.closed, "refused although it is open"
-                self.callers[command.interaction_id].visit = ""
+                caller.visit, caller.left = "", caller.left or command.queue
             case VisitStepped():
                 caller = self.callers[command.interaction_id]
                 assert caller.visit == command.visit_id
                 assert caller.told != (command.ring, command.preferring) or command.cause == "time"
                 caller.told = (command.ring, command.preferring)
+            case CallbackChanged():
+                self._take_promise(command, event, now)
             case OfferInteraction():
                 self._take_offer(command)
             case OfferClosed():
@@ -329,18 +379,34 @@ class Mirror:
         self._first("visit", command.visit_id)
         caller = self.callers[command.interaction_id]
         caller.visit = command.visit_id
-        caller.entered, caller.ring, caller.raised = now, 0, 0
+        stays = command.callback_number != "" and caller.left == command.queue
+        caller.entered = now
+        if not stays:
+            caller.since, caller.ring, caller.raised = now, 0, 0
         if isinstance(event, InteractionQueued) and self.overflows.asks(command, event):
             if caller.asked is None:
                 caller.asked = now if event.first_asked_at is None else min(now, event.first_asked_at)
-            caller.priority, caller.requirements = event.priority, event.requirements
-            caller.preferred = event.preferred
-            caller.until = now + event.preferred_us if event.preferred and event.preferred_us else 0
+            caller.asked = min(caller.asked, *self.taken) if self.taken else caller.asked
+            assert command.callback_number == event.callback_number
+            if event.callback_number:
+                self._take_new_promise(caller, command, event, now)
+            if not stays:
+                caller.priority, caller.requirements = event.priority, event.requirements
+                caller.preferred = event.preferred
+                caller.until = now + event.preferred_us if event.preferred and event.preferred_us else 0
         self.overflows.take_visit(command, event, now)
         assert command.first_asked_at == caller.asked, "the first-asked time changed"
-        caller.told = (0, caller.until > 0)
+        caller.left = ""
+        caller.told = (caller.ring, caller.until > 0)
         line = sorted(self.rank(each) for each in self.callers if self.waits_in(each, command.queue))
         assert self.vague or command.position == line.index(self.rank(command.interaction_id)) + 1
+
+    def _take_new_promise(self, caller: Caller, command: VisitOpened, event: InteractionQueued, now: int) -> None:
+        rules = self._rules(command.queue).callback
+        assert rules is not None, "promised where nobody is called back"
+        assert command.queue not in self.closed
+        caller.number, caller.rules = event.callback_number, rules
+        caller.promised_at, caller.attempts = now, 0
 
     def _take_offer(self, command: OfferInteraction) -> None:
         caller = self.callers[command.interaction_id]
@@ -348,8 +414,89 @@ class Mirror:
         assert command.offer_id == f"{command.interaction_id}/{caller.offers_made}"
         assert set(caller.offers) < set(command.together or (command.offer_id,)), "offered on while a phone rings"
         assert not self.seats[command.agent_id].holds, "an agent holds two"
+        assert command.callback_number == (caller.number if caller.is_promised else "")
+        lasts = caller.rules.reserve_us if caller.is_promised else self._rules(command.queue).ring_us
+        assert command.expires_at == command.offered_at + lasts
         caller.offers[command.offer_id] = command.agent_id
         self.seats[command.agent_id].holds[command.interaction_id] = "offer"
+
+    def _take_promise(self, command: CallbackChanged, event: Event, now: int) -> None:
+        caller = self.callers[command.interaction_id]
+        assert (command.number, command.promised_at) == (caller.number, caller.promised_at)
+        match command.state:
+            case CallbackState.PROMISED if isinstance(event, InteractionQueued):
+                assert (command.attempts, command.not_before, caller.attempts) == (0, 0, 0)
+            case CallbackState.PROMISED if command.not_before:
+                assert not caller.offers, "put off while they are called"
+                assert command.not_before == now + caller.rules.every_us
+                assert caller.attempts < caller.rules.attempts
+                caller.not_before, caller.on_line, caller.attached = command.not_before, False, False
+            case CallbackState.PROMISED:
+                assert caller.is_promised
+                caller.attempts -= 1
+            case CallbackState.CALLING:
+                assert caller.is_promised
+                assert caller.not_before == 0, "called too early"
+                caller.attempts += 1
+                assert caller.attempts <= caller.rules.attempts
+            case CallbackState.ANSWERED:
+                assert isinstance(event, CallbackAnswered)
+                assert event.offer_id in caller.offers
+                caller.on_line = caller.attached = True
+            case _:
+                self._end_promise(caller, command, event, now)
+        assert command.attempts == caller.attempts
+
+    def _end_promise(self, caller: Caller, command: CallbackChanged, event: Event, now: int) -> None:
+        gone = command.queue not in {rules.id for rules in self.configuration.queues}
+        lapsed = now >= caller.promised_at + caller.rules.lasts_us
+        match command.state:
+            case CallbackState.KEPT:
+                caller.attached = True
+            case CallbackState.FAILED:
+                by_flow = isinstance(event, FlowEnded) and caller.on_line
+                assert caller.attempts >= caller.rules.attempts or lapsed or gone or by_flow, "given up too early"
+                caller.left = "given_up" if not by_flow or caller.attempts >= caller.rules.attempts or lapsed else ""
+            case CallbackState.CANCELLED:
+                caller.left = "cancelled" if isinstance(event, CallbackCancelled) else ""
+            case CallbackState.CALLED_IN:
+                self._end_by_asking(caller, command, event)
+            case _:
+                raise AssertionError(command)
+        caller.attempts, caller.not_before, caller.number, caller.on_line = command.attempts, 0, "", False
+        caller.promised_at = 0
+
+    def _end_by_asking(self, caller: Caller, command: CallbackChanged, event: Event) -> None:
+        """The customer of `command.detail` is the same; the earlier time is theirs now."""
+        newer = self.callers[command.detail]
+        assert newer is not caller
+        assert caller.asked is not None
+        caller.left = "called_in"
+        if isinstance(event, InteractionQueued):
+            assert event.interaction_id == command.detail
+            assert command.number in (newer.who, event.callback_number)
+            assert command.queue == event.queue
+            self.taken.append(caller.asked)
+        else:
+            assert (newer.number, newer.queue, newer.on_line) == (command.number, command.queue, False)
+            assert newer.asked is not None
+            newer.asked = min(newer.asked, caller.asked)
+
+    def _judge_promises(self, event: Event, now: int) -> None:
+        """One promise per number and queue, none of which lasts too long; each waits, called or not."""
+        open_now = [(caller.number, caller.queue) for caller in self.callers.values() if caller.is_promised]
+        assert len(open_now) == len(set(open_now)), "two promises of one number"
+        for caller in self.callers.values():
+            assert not caller.number or caller.stage in (Stage.QUEUED, Stage.OFFERED)
+            if isinstance(event, ClockReached) and caller.is_promised and caller.stage is Stage.QUEUED:
+                assert now < caller.promised_at + caller.rules.lasts_us, "a promise outlived its time"
+        if isinstance(event, CallbackAnswered):
+            interaction_id = event.offer_id.rpartition("/")[0]
+            for seat in self.seats.values():
+                answered = self.callers.get(interaction_id)
+                if answered is not None and event.offer_id in answered.offers and interaction_id in seat.holds:
+                    assert seat.shown is not None
+                    assert seat.shown.deadline <= now + self._rules(answered.queue).ring_us
 
     def _take_offer_end(self, command: OfferClosed) -> None:
         self._first("offer end", command.offer_id)
@@ -461,7 +608,7 @@ class Mirror:
         """Where nobody who is signed in could ever serve, the next ring that somebody could, and no preference."""
         there = self.there()
         for interaction_id, caller in self.callers.items():
-            if interaction_id in offered or (caller.stage is Stage.QUEUED and caller.attached):
+            if interaction_id in offered or caller.may_be_offered:
                 rings = range(caller.ring, len(self._rules(caller.queue).relax) + 1)
                 caller.ring = next(
                     (ring for ring in rings if any(self._suits(each, caller, ring) for each in there)), caller.ring
@@ -565,17 +712,14 @@ class Mirror:
             levelled = {queue for x in self.configuration.agents for queue, level in x.queue_levels if level > 1}
             says_level = not caller.until and not levelled.isdisjoint(reached)
             assert (each.reason.key[0][0] == "level") is says_level
-        waiting = [
-            each
-            for each, caller in self.callers.items()
-            if each in rounds or (caller.stage is Stage.QUEUED and caller.attached)
-        ]
+        waiting = [each for each, caller in self.callers.items() if each in rounds or caller.may_be_offered]
         free = self.free(new)
         expected = []
         for interaction_id in sorted(waiting, key=self.rank):
             able = [each for each in free if self._may(each, interaction_id)]
             rules = self._rules(self.callers[interaction_id].queue)
-            most = rules.ring_at_most if rules.strategy is Strategy.RING_ALL else 1
+            several = rules.strategy is Strategy.RING_ALL and not self.callers[interaction_id].is_promised
+            most = rules.ring_at_most if several else 1
             ranked = sorted((self._key(each, interaction_id, now), each) for each in able)[:most]
             for key, best in ranked:
                 if self.callers[interaction_id].until or key[0] == ranked[0][0][0]:  # those of one level
@@ -594,7 +738,7 @@ class Mirror:
     def _judge_closures(self, event: Event, answer: tuple[Command, ...]) -> None:
         """In a closed queue only those wait who may stay; a closing is told when it begins, changes and ends."""
         for interaction_id, caller in self.callers.items():
-            if caller.visit and caller.queue in self.closed:
+            if caller.visit and caller.queue in self.closed and not caller.number:
                 assert caller.visit in self.kept, f"{interaction_id} waits in {caller.queue}, which is closed"
         told = {each.queue for each in answer if isinstance(each, QueueClosureChanged) and each.is_closed}
         assert told == ({event.queue} if isinstance(event, QueueClosed) else set()) & set(self.closed) or not told
@@ -623,8 +767,9 @@ class Mirror:
                 if self.seats[each].holds or self.seats[each].presence is not Presence.LOGGED_OUT
             ]
             asked = [self.callers[each].asked or 0 for each in waiting]
+            promised = sum(self.callers[each].is_promised for each in waiting)
             assert self.totals[rules.id] == QueueChanged(
-                rules.id, len(waiting), min(asked, default=0), len(idle), len(there), rules.id in self.closed
+                rules.id, len(waiting), min(asked, default=0), len(idle), len(there), rules.id in self.closed, promised
             )
 
 

@@ -88,8 +88,8 @@ class Overflows:
         asks = isinstance(event, InteractionQueued) and self.asks(command, event)
         if isinstance(event, InteractionQueued) and asks:
             caller.chain = (command.queue,)
-            caller.wait_until = now + event.max_wait_us if event.max_wait_us else 0
-            until, asked, gone = self.account.gone.pop((command.queue, caller.number), (0, 0, ""))
+            caller.wait_until = now + event.max_wait_us if event.max_wait_us and not event.callback_number else 0
+            until, asked, gone = self.account.gone.pop((command.queue, caller.who), (0, 0, ""))
             if until > now:
                 caller.asked = min(caller.asked or 0, asked)
             assert command.regained == (gone if until > now else "")
@@ -111,9 +111,9 @@ class Overflows:
         if command.outcome is VisitOutcome.ABANDONED:
             self._add(account.leavers, command.queue, 1)
             rules = self.mirror.rules_of(caller.chain[0])
-            if rules is not None and rules.regain_us and caller.number:
+            if rules is not None and rules.regain_us and caller.who:
                 kept = (now + rules.regain_us, caller.asked or 0, command.interaction_id)
-                account.gone[caller.chain[0], caller.number] = kept
+                account.gone[caller.chain[0], caller.who] = kept
 
     def take_other(self, command: Command, now: int) -> None:
         match command:
@@ -182,6 +182,9 @@ class Overflows:
     ) -> None:
         assert step.opened is not None
         told = step.opened
+        if told.callback_number:
+            assert after is None or after.closed is None, "a promise does not overflow"
+            return
         closed = after.closed if after is not None and after.closed is not None else None
         if step.line.queue in self.mirror.closed:
             kept = closed is not None and closed.cause == OverflowCause.CLOSED
@@ -295,6 +298,8 @@ class Overflows:
         """Nobody waits beyond a time-out that was looked at, or in a queue that wants them only with more agents."""
         for interaction_id, caller in self.mirror.callers.items():
             if caller.stage is not Stage.QUEUED and not any(each == interaction_id for each, _ in offered):
+                continue
+            if caller.number:
                 continue
             timed = isinstance(event, ClockReached) or interaction_id in self.account.looked_at
             assert not timed or not 0 < caller.wait_until <= now, f"{interaction_id} waits beyond its time"

@@ -12,6 +12,7 @@ from acd.commands import (
     AgentChanged,
     AgentIntervalClosed,
     AgentMoveChanged,
+    CallbackChanged,
     Command,
     InteractionClosed,
     InteractionOpened,
@@ -32,6 +33,9 @@ from acd.engine import Engine
 from acd.events import (
     AgentMoveCancelled,
     AgentMoved,
+    CallbackAnswered,
+    CallbackCancelled,
+    CallbackFailed,
     CallerLeft,
     ClockReached,
     ConfigurationChanged,
@@ -59,6 +63,7 @@ from acd.events import (
 )
 from acd.model import (
     AgentProfile,
+    CallbackRules,
     Configuration,
     Desktop,
     Estimator,
@@ -127,7 +132,13 @@ def _queue(name: str, rules: dict[str, Any]) -> QueueRules:
         estimator=Estimator(rules.get("estimator", "patience")),
         expected_handling_us=rules.get("expected_handling", 180) * SECOND,
         expected_patience_us=rules.get("expected_patience", 0) * SECOND,
+        callback=_callback(rules["callback"]) if "callback" in rules else None,
     )
+
+
+def _callback(rules: dict[str, Any]) -> CallbackRules:
+    """`attempts`, and in seconds `every`, `reserve` and `lasts`."""
+    return CallbackRules(rules["attempts"], rules["every"] * SECOND, rules["reserve"] * SECOND, rules["lasts"] * SECOND)
 
 
 def _overflow(rule: dict[str, Any]) -> Overflow:
@@ -161,6 +172,7 @@ def events(row: dict[str, Any]) -> list[Event]:
 def _queue_event(caller: str, queue: str, *options: str) -> list[Event]:
     given = dict(zip(options[::2], options[1::2], strict=True))
     asked = given.pop("asked", None)
+    callback = given.pop("callback", "")
     wished, length = given.pop("prefers", None), int(given.pop("for", 0))
     most = int(given.pop("at-most", 0))
     return [
@@ -173,6 +185,7 @@ def _queue_event(caller: str, queue: str, *options: str) -> list[Event]:
             preferred=tuple(wished.split(",")) if wished else (),
             preferred_us=length * SECOND,
             max_wait_us=most * SECOND,
+            callback_number=callback,
         )
     ]
 
@@ -214,6 +227,9 @@ _VERBS: dict[str, Callable[..., list[Event]]] = {
     "accept": lambda offer: [OfferAccepted(offer)],
     "reject": lambda offer: [OfferRejected(offer)],
     "fail": lambda offer: [OfferFailed(offer)],
+    "customer-answers": lambda offer: [CallbackAnswered(offer)],
+    "callback-fails": lambda offer, detail: [CallbackFailed(offer, detail)],
+    "cancel-callback": lambda caller, by="": [CallbackCancelled(caller, by)],
     "found": lambda caller, agent: [ConnectionFound(caller, agent)],
     "talk-ends": lambda caller, agent: [TalkEnded(caller, agent)],
     "wrap-up-ends": lambda agent, caller, result="": [WrapUpEnded(agent, caller, result)],
@@ -285,8 +301,18 @@ def _visit_stepped(command: VisitStepped) -> str:
 
 
 def _offer(command: OfferInteraction) -> str:
+    if command.callback_number:
+        number, until = command.callback_number, _at(command.expires_at)
+        return f"CALL {number} for {command.offer_id} ({command.queue}), holding {command.agent_id} until {until}"
     at_once = f", {len(command.together)} at once" if command.together else ""
     return f"RING {command.agent_id} for {command.offer_id} ({command.queue}) until {_at(command.expires_at)}{at_once}"
+
+
+def _callback_told(command: CallbackChanged) -> str:
+    calls = f", {command.attempts} calls" if command.attempts else ""
+    later = f", not before {_at(command.not_before)}" if command.not_before else ""
+    why = f" ({command.detail})" if command.detail else ""
+    return f"callback of {command.interaction_id}: {command.state}{calls}{later}{why}"
 
 
 def _talk_closed(command: TalkClosed) -> str:
@@ -306,6 +332,7 @@ def _moved(command: AgentMoveChanged) -> str:
 
 
 _TOLD: dict[type, Callable[[Any], str]] = {
+    CallbackChanged: _callback_told,
     OfferInteraction: _offer,
     WithdrawOffer: lambda c: f"STOP ringing {c.agent_id} for {c.interaction_id}",
     InteractionOpened: lambda c: f"{c.interaction_id} arrives",

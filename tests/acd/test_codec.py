@@ -53,6 +53,7 @@ def test_the_form_is_readable_and_stable() -> None:
         "preferred_us": 0,
         "max_wait_us": 0,
         "callback_number": "",
+        "carried": "",
     }
 
 

@@ -24,6 +24,9 @@ from acd.engine import Engine
 from acd.events import (
     AgentMoveCancelled,
     AgentMoved,
+    CallbackAnswered,
+    CallbackCancelled,
+    CallbackFailed,
     CallerLeft,
     ClockReached,
     ConfigurationChanged,
@@ -52,6 +55,7 @@ from acd.events import (
 from acd.invariants import check
 from acd.model import (
     AgentProfile,
+    CallbackRules,
     Configuration,
     Desktop,
     Estimator,
@@ -89,6 +93,15 @@ NEEDS = st.sampled_from(
 )
 WISHES = st.lists(PEOPLE, max_size=2, unique=True).map(tuple)
 LEVELS = st.sampled_from(((), (("vpn", 4),), (("vpn", 0),), (("french", 0), ("vpn", 5))))
+NUMBERS = st.sampled_from(("+491", "+492"))
+CALLERS = st.sampled_from(("", "", "+491", "+492"))
+CALLBACKS = st.builds(
+    CallbackRules,
+    attempts=st.integers(1, 3),
+    every_us=st.integers(1, 25),
+    reserve_us=st.integers(1, 30),
+    lasts_us=st.integers(1, 200),
+)
 AFTERS = st.lists(st.integers(1, 40), max_size=2, unique=True).map(sorted)
 
 QUEUE_RULES = st.builds(
@@ -106,6 +119,7 @@ QUEUE_RULES = st.builds(
     estimator=st.sampled_from(Estimator),
     expected_handling_us=st.integers(1, 200),
     expected_patience_us=st.sampled_from((0, 20, 200)),
+    callback=st.none() | CALLBACKS | CALLBACKS,
 )
 CAUSES = st.sampled_from([each for each in OverflowCause if each is not OverflowCause.CLOSED])
 LIMITS = {
@@ -115,7 +129,6 @@ LIMITS = {
     OverflowCause.FEW_SIGNED_IN: st.integers(1, 2),
     OverflowCause.FEW_READY: st.integers(1, 2),
 }
-NUMBERS = st.sampled_from(("", "+1", "+2"))
 PROFILES = st.builds(
     AgentProfile,
     id=st.just(""),
@@ -238,13 +251,11 @@ class Floor(RuleBasedStateMachine):
 
     # --- callers --------------------------------------------------------------------------------------------
 
-    @rule(
-        queue=st.sampled_from(QUEUES), priority=st.integers(0, 2), needs=NEEDS, step=st.integers(0, 12), number=NUMBERS
-    )
-    def call(self, queue: str, priority: int, needs: tuple[Requirement, ...], step: int, number: str = "") -> None:
+    @rule(queue=st.sampled_from(QUEUES), priority=st.integers(0, 2), needs=NEEDS, step=st.integers(0, 12), who=CALLERS)
+    def call(self, queue: str, priority: int, needs: tuple[Requirement, ...], step: int, who: str = "") -> None:
         self.arrivals += 1
         self.calls.append(f"i{self.arrivals}")
-        self.do(InteractionArrived(self.calls[-1], number, gap=step == 12), step)
+        self.do(InteractionArrived(self.calls[-1], who, gap=step == 12), step)
         self.do(InteractionQueued(self.calls[-1], queue, priority, needs))
 
     @rule(data=st.data())
@@ -275,6 +286,68 @@ class Floor(RuleBasedStateMachine):
         self.do(
             InteractionQueued(self.calls[-1], queue, 0, needs, preferred=wished, preferred_us=length, max_wait_us=most)
         )
+
+    # --- callbacks ------------------------------------------------------------------------------------------
+
+    @rule(data=st.data(), queue=LINES, number=NUMBERS, stays=st.booleans())
+    def promise(self, data: st.DataObject, queue: str, number: str, stays: bool) -> None:
+        """Somebody who waits, or is in the flow, asks to be called back, and hangs up."""
+        asker = self.some(data, self.calls)
+        self.do(InteractionQueued(asker, queue, data.draw(st.integers(0, 2)), callback_number=number), 1)
+        if not stays:
+            self.do(FlowEnded(asker, Outcome.SELF_SERVED))
+            self.do(CallerLeft(asker), 1)
+
+    @rule(queue=st.sampled_from(QUEUES), numbers=st.lists(NUMBERS, min_size=1, max_size=3), waits=st.booleans())
+    def rush_hour(self, queue: str, numbers: list[str], waits: bool) -> None:
+        """Callers who ask to be called back, from the line or at once, and go home; then everybody signs in."""
+        for number in numbers:
+            if waits:
+                self.call(queue, 0, (), 2, number)
+            else:
+                self.arrivals += 1
+                self.calls.append(f"i{self.arrivals}")
+                self.do(InteractionArrived(self.calls[-1]), 1)
+            self.do(InteractionQueued(self.calls[-1], queue, callback_number=number), 3)
+            self.do(CallerLeft(self.calls[-1]), 1)
+        for profile in self.mirror.configuration.agents:
+            self.sign_in(profile.id, 1)
+
+    def customers(self, *, on_line: bool = False) -> list[str]:
+        """Offers of the callbacks that go on now, those first."""
+        held = [each for each in board(self.engine).interactions if each.offer_id and each.callback_number]
+        return [each.offer_id for each in held if each.on_line is on_line]
+
+    @rule(data=st.data(), step=st.integers(0, 9))
+    def customer_answers(self, data: st.DataObject, step: int) -> None:
+        for offer_id in self.customers() or [self.offer_id(data)]:
+            self.do(CallbackAnswered(offer_id), step)
+
+    @rule(data=st.data())
+    def customer_talks(self, data: st.DataObject) -> None:
+        for offer_id in self.customers(on_line=True) or [self.offer_id(data)]:
+            self.do(OfferAccepted(offer_id), 1)
+
+    @rule(data=st.data(), step=st.integers(0, 9), later=st.booleans())
+    def nobody_answers(self, data: st.DataObject, step: int, later: bool) -> None:
+        for offer_id in self.customers(on_line=later) or [self.offer_id(data)]:
+            self.do(CallbackFailed(offer_id, "no_answer"), step)
+
+    @rule(data=st.data(), how=st.sampled_from((OfferRejected, OfferFailed)), answered=st.booleans())
+    def agent_refuses(self, data: st.DataObject, how: type[OfferRejected | OfferFailed], answered: bool) -> None:
+        for offer_id in self.customers(on_line=answered) or [self.offer_id(data)]:
+            self.do(how(offer_id), 1)
+
+    @rule(gone=st.sampled_from((*Outcome, None)))
+    def customer_leaves(self, gone: Outcome | None) -> None:
+        """Who answered, and waits or is rung for, hangs up, or their flow ends."""
+        for each in board(self.engine).interactions:
+            if each.on_line:
+                self.do(CallerLeft(each.id) if gone is None else FlowEnded(each.id, gone), 1)
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        self.do(CallbackCancelled(self.some(data, self.calls), "boss", "asked by mail"), 1)
 
     @rule(data=st.data(), outcome=st.sampled_from(VisitOutcome))
     def leave_queue(self, data: st.DataObject, outcome: VisitOutcome) -> None:
