@@ -89,7 +89,8 @@ class Engine:
         floor.now = now
         floor.handled += 1
         apply(floor, event)
-        overflow(floor)
+        if floor.returned or floor.changed:
+            overflow(floor)
         settle(floor)
         match(floor)
         self._verify()

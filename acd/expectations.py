@@ -65,7 +65,9 @@ def expect(floor: Floor, interaction: Interaction) -> Expected:
         return AT_ONCE
     queue = floor.queues[interaction.queue]
     rules = queue.rules
-    agents = sum(queue.states[state] for state in AT_WORK)
+    states = queue.states
+    ready, reserved, talking, wrap_up = AT_WORK
+    agents = states[ready] + states[reserved] + states[talking] + states[wrap_up]
     seen = _as_of_now(floor, rules.id)
     handling_us = max(seen.handling_us(rules), 1.0)
     if rules.estimator is Estimator.HEAD_OF_LINE:

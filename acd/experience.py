@@ -37,9 +37,10 @@ class Seen:
 
     def age(self, now: int) -> None:
         """Halve what is older, once for every hour that began."""
-        hours = min(now // HALVING_US - self.hour, 63)
-        if hours > 0:
-            self.hour = now // HALVING_US
+        hour = now // HALVING_US
+        if hour > self.hour:
+            hours = min(hour - self.hour, 63)
+            self.hour = hour
             self.talks >>= hours
             self.handled_us >>= hours
             self.leavers >>= hours

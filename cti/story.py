@@ -12,14 +12,16 @@ from acd.commands import (
     InteractionOpened,
     OfferClosed,
     OfferInteraction,
+    QueueClosureChanged,
     TalkClosed,
     TalkOpened,
+    VisitClosed,
     VisitOpened,
     VisitStepped,
     WrapUpClosed,
 )
 from acd.explain import RUNG_TOGETHER
-from acd.model import ANSWERED_BY_COLLEAGUE, OfferOutcome, Outcome, Reason
+from acd.model import ANSWERED_BY_COLLEAGUE, OfferOutcome, Outcome, OverflowCause, Reason
 
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
@@ -42,6 +44,20 @@ _OFFERS = {
     OfferOutcome.WITHDRAWN: "taken back from {agent}",
     OfferOutcome.FAILED: "the phone of {agent} could not be rung ({detail}); the caller keeps their place",
 }
+
+
+_CAUSES: dict[str, str] = {
+    OverflowCause.TIMED_OUT: "has waited long enough for {queue}",
+    OverflowCause.FULL: "not taken by {queue}: too many wait",
+    OverflowCause.LONG_WAIT: "given away by {queue}: the wait would be too long",
+    OverflowCause.FEW_SIGNED_IN: "given away by {queue}: too few are signed in",
+    OverflowCause.FEW_READY: "not taken by {queue}: too few are ready",
+    OverflowCause.CLOSED: "given away by {queue}: it is closed",
+}
+
+
+def _expected(wait_us: int) -> str:
+    return f", expected to wait {seconds(wait_us)} s" if wait_us else ""
 
 
 def ordinal(number: int) -> str:
@@ -114,7 +130,16 @@ class Story:
             case VisitOpened():
                 self._asked_at[command.interaction_id] = command.first_asked_at
                 self._steps[command.interaction_id] = _Step(command.entered_at, 0, command.priority)
-                self.note(command.interaction_id, f"queued for {command.queue} as {ordinal(command.position)}")
+                back = ", back in the place they had" if command.regained else ""
+                wait = _expected(command.expected_wait_us)
+                self.note(
+                    command.interaction_id, f"queued for {command.queue} as {ordinal(command.position)}{back}{wait}"
+                )
+            case VisitClosed() if command.cause in _CAUSES:
+                self.note(command.interaction_id, _CAUSES[command.cause].format(queue=command.queue))
+            case QueueClosureChanged():
+                by = f" by {command.by}" if command.by else ""
+                self._tell(f"{command.queue:<16} {'closed' if command.is_closed else 'open again'}{by}")
             case VisitStepped():
                 self.note(command.interaction_id, self._stepped(command))
             case AgentMoveChanged():

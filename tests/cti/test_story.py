@@ -20,6 +20,8 @@ from acd.events import (
     OfferFailed,
     OfferRejected,
     PresenceChosen,
+    QueueClosed,
+    QueueOpened,
     TalkEnded,
     WrapUpEnded,
 )
@@ -27,6 +29,7 @@ from acd.model import (
     AgentProfile,
     Configuration,
     Outcome,
+    OverflowCause,
     Presence,
     PriorityStep,
     QueueRules,
@@ -34,7 +37,7 @@ from acd.model import (
     Ring,
     Strategy,
 )
-from cti.story import Story, explain, ordinal, seconds
+from cti.story import _CAUSES, Story, explain, ordinal, seconds
 from tests.acd.desk import BILLING, SITE, TECH
 from tests.fakes.office import Office
 
@@ -233,3 +236,31 @@ def test_phones_that_ring_together_and_the_one_that_is_answered(tmp_path: Path) 
 )  # fmt: skip
 def test_reasons_in_words(reason: Reason, text: str) -> None:
     assert explain(reason, {"jon": "Jon"}) == text
+
+
+def test_a_queue_that_is_closed_gives_its_callers_away(scene: Scene) -> None:
+    submit = scene.office.dispatcher.submit
+    submit(InteractionArrived("c", "+4930123456", "100"))
+    submit(InteractionQueued("c", "billing"))
+    submit(QueueClosed("billing", by="lena"))
+    submit(QueueOpened("billing"))
+    assert scene.told() == [
+        "arrived on 100",
+        "queued for billing as 1st",
+        "closed by lena",
+        "given away by billing: it is closed",
+        "open again",
+    ]
+
+
+def test_who_waits_is_told_how_long(scene: Scene) -> None:
+    submit = scene.office.dispatcher.submit
+    scene.office.sign_in("maria")
+    for caller in ("a", "b"):
+        submit(InteractionArrived(caller, "+4930123456", "100"))
+        submit(InteractionQueued(caller, "billing"))
+    assert "queued for billing as 2nd, expected to wait 180 s" in scene.told()
+
+
+def test_every_cause_has_words() -> None:
+    assert set(_CAUSES) == set(OverflowCause)
