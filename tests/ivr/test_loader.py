@@ -288,3 +288,24 @@ support: { title: Support }
         (60, {}, ("support",)),
     ]
     assert [(step.after_s, step.by) for step in queue.raise_priority] == [(60, 2), (120, 1)]
+
+
+def test_a_queue_may_give_callers_away(tmp_path: Path) -> None:
+    queues = """
+billing:
+  title: Billing
+  overflow:
+    - { signed_in_below: 1, when: [joining, waiting], to: support }
+    - { expected_over: 90s }
+    - { after: 2m }
+  regain: 5m
+  estimator: head_of_line
+support: { title: Support }
+"""
+    queue = site_with(tmp_path, "- queue: billing", queues_yaml=queues).queues["billing"]
+    assert [(rule.condition, rule.to, rule.moments) for rule in queue.overflow] == [
+        ("signed_in_below", "support", ("joining", "waiting")),
+        ("expected_over", "flow", ("joining",)),
+        ("after", "flow", ("waiting",)),
+    ]
+    assert (queue.regain_s, queue.estimator, queue.expected_handling_s) == (300, "head_of_line", 180)
