@@ -29,9 +29,9 @@ MOST_TOLD = 20
 
 @dataclass(frozen=True, slots=True)
 class WaitingChange:
-    """Somebody who waits, for whom something changes. `goes_back`: their queue is no more (or serves another medium),
-    they go back to their flow. `before`, `after`: how many signed-in agents may; `won`, `lost`: which. Places are in
-    the queue, from 1."""
+    """Somebody who waits, for whom something changes. `goes_back`: their queue is no more, or gives them away: they go
+    back to their flow. `moves_to`: the queue that an overflow gives them to at once. `before`, `after`: how many
+    signed-in agents may; `won`, `lost`: which. Places are in the queue, from 1."""
 
     interaction_id: str
     queue: str
@@ -44,6 +44,7 @@ class WaitingChange:
     priority_after: int
     place_before: int
     place_after: int
+    moves_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,11 @@ def _waiting_change(was: Interaction, then: Interaction, before: _Allowed, after
         priority_after=-then.rank[0] if then.is_waiting else 0,
         place_before=before.place(was),
         place_after=after.place(then),
+        moves_to=then.queue if then.is_waiting and then.queue != was.queue else "",
     )
     places = (change.priority_before, change.place_before) == (change.priority_after, change.place_after)
-    return None if places and not change.won and not change.lost and not change.goes_back else change
+    stays = not change.goes_back and not change.moves_to
+    return None if places and stays and not change.won and not change.lost else change
 
 
 def _agent_change(before: Floor, after: Floor, agent_id: str) -> AgentChange | None:
@@ -185,7 +188,7 @@ def _tell_waiting(change: WaitingChange, names: Mapping[str, str]) -> str:
     who = f"{change.interaction_id} in {change.queue}"
     if change.goes_back:
         return f"{who}: goes back to the flow"
-    parts = []
+    parts = [f"goes to {change.moves_to}"] if change.moves_to else []
     if change.won or change.lost:
         who_changes = [f"+ {_named(change.won, names)}"] if change.won else []
         who_changes += [f"- {_named(change.lost, names)}"] if change.lost else []

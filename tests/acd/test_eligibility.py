@@ -11,7 +11,17 @@ from acd.commands import OfferInteraction
 from acd.eligibility import AgentChange, WaitingChange, compare, compare_stored, tell
 from acd.errors import ConfigurationError
 from acd.events import ClockReached, ConfigurationChanged, InteractionArrived, InteractionQueued, PresenceChosen
-from acd.model import AgentProfile, Configuration, Presence, PriorityStep, QueueRules, Requirement, Ring
+from acd.model import (
+    AgentProfile,
+    Configuration,
+    Overflow,
+    OverflowCause,
+    Presence,
+    PriorityStep,
+    QueueRules,
+    Requirement,
+    Ring,
+)
 from acd.snapshot import dump
 from tests.acd.desk import SECOND, Desk, every
 
@@ -142,6 +152,17 @@ def test_places_change_where_the_order_does() -> None:
         "  a in sales: priority 2 → 0, place 1 → 2",
         "  b in sales: place 2 → 1",
     ]
+
+
+def test_an_overflow_that_new_rules_bring_is_told() -> None:
+    desk = Desk(RULES)
+    desk.sign_in("omar")
+    desk.call("a", "sales")
+    rule = Overflow(OverflowCause.FEW_SIGNED_IN, 1, queue="billing", waiting=True)
+    rules = replace(RULES, queues=(ENGLISH, replace(SALES, overflow=(rule,)), BILLING))
+    assert tell(compare(desk.engine, rules), NAMES)[1] == "  a in sales: goes to billing, 0 → 1 agents may (+ Omar)"
+    back = replace(rules, queues=(ENGLISH, replace(SALES, overflow=(replace(rule, queue=""),)), BILLING))
+    assert tell(compare(desk.engine, back), NAMES)[1] == "  a in sales: goes back to the flow"
 
 
 def test_what_is_told_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
