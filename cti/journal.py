@@ -26,6 +26,7 @@ from acd.engine import Engine
 from acd.errors import AcdError
 from acd.events import Event
 from acd.snapshot import dump, restore
+from cti import collector
 from cti.errors import CtiError
 
 log = structlog.get_logger(__name__)
@@ -204,9 +205,10 @@ class Journal:
         paths = segment_paths(self._folder)
         number = int(paths[-1].stem) + 1 if paths else 1
         path = self._folder / f"{number:06d}.jsonl"
-        head = {"journal": 1, "n": self.position, "t": now, "state": dump(engine)}
+        with collector.paused():
+            line = orjson.dumps({"journal": 1, "n": self.position, "t": now, "state": dump(engine)}) + b"\n"
         self.bytes_in_segment = 0  # also when it fails: tried again after as many bytes, not with every event
-        fd = self._create(path, orjson.dumps(head) + b"\n")
+        fd = self._create(path, line)
         self._close_file()
         self._fd = fd
         for old in paths[: max(0, len(paths) + 1 - self._keep)]:

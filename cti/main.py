@@ -25,6 +25,7 @@ from acd.errors import AcdError
 from acd.events import ConfigurationChanged, Event, RoutingPaused
 from acd.model import AgentProfile, Configuration, Reason
 from acd.snapshot import Board, agent_view, board, restore
+from cti import collector
 from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
 from cti.clock import Clock
@@ -116,6 +117,7 @@ class Server:
             await self._open_data(stack)
             await self._open_engine(stack)
             self._open_telephony(stack)
+            collector.settle()
             await self._serve(stack)
 
     async def _open_data(self, stack: AsyncExitStack) -> None:
