@@ -23,6 +23,8 @@ from acd.events import (
 from acd.model import Outcome, Stage
 from cti.agi_errors import AgiError
 from cti.call_state import CallState
+from cti.callbacks import is_callback
+from cti.called_back import Opening, execution_at_queue, opening_of
 from cti.dispatcher import Dispatcher
 from cti.exchange import Exchange
 from cti.fastagi import AgiConversation
@@ -88,7 +90,11 @@ class Arrivals:
     async def _serve(self, conversation: AgiConversation, node: Node, interaction_id: str) -> None:
         caller, dialled = variables_of(conversation.env)
         dialled = await conversation.get_variable("CALLYARD_NUMBER") or dialled
-        session = await self._admit(conversation, node, interaction_id, caller, dialled)
+        session: IvrSession | None
+        if is_callback(conversation.uniqueid):
+            caller, session = await self._admit_called_back(conversation, node, interaction_id)
+        else:
+            session = await self._admit(conversation, node, interaction_id, caller, dialled)
         if session is None:
             return
         self._exchange.enter(session, node.name, conversation.uniqueid, conversation.channel)
@@ -140,6 +146,37 @@ class Arrivals:
         )
         session.has_answered = await conversation.get_variable("CALLYARD_GREETED") == "1"
         return session
+
+    async def _admit_called_back(
+        self, conversation: AgiConversation, node: Node, interaction_id: str
+    ) -> tuple[str, IvrSession | None]:
+        """The customer and the session that the call to them gets; none when the offer that called them is over."""
+        view = self._dispatcher.interaction(interaction_id)
+        offer_id = await conversation.get_variable("CALLYARD_CALLBACK") or ""
+        is_confirmed = await conversation.get_variable("CALLYARD_CONFIRMED") == "1"
+        is_calling = view is not None and view.is_promised and self._dispatcher.is_open(offer_id)
+        if view is None or not (is_calling or (is_confirmed and not view.is_promised)):
+            self.counts["callback_over"] += 1
+            await conversation.set_variable("CALLYARD_CAUSE", str(HANGUP_CAUSES[Cause.NORMAL]))
+            await conversation.set_variable("CALLYARD_DONE", "1")
+            return "", None
+        state = await self._resume_state(conversation)
+        site = self._site()
+        if state is None:
+            first = self._first_variables(interaction_id, view.caller, view.dialled, {})
+            carried = CallState.unpack(view.carried) or CallState(view.flow, "", first)
+            execution = execution_at_queue(site, view, carried)
+        else:
+            execution = self._begin(state, None, state.variables, state.variables.get("language", ""))
+        opening = None
+        if is_calling:
+            asked = opening_of(site, view, offer_id, execution.language)
+            opening = Opening(offer_id) if is_confirmed else asked
+        session = IvrSession(
+            self._ports, conversation, node, interaction_id, execution, is_resumed=True, opening=opening
+        )
+        session.has_answered = True
+        return view.caller, session
 
     async def _welcome(self, session: IvrSession, conversation: AgiConversation, caller: str, dialled: str) -> None:
         """Tell the engine of the call, and the call that it is in our hands."""

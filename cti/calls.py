@@ -187,6 +187,10 @@ class Calls:
         """Whether the interaction's caller lives."""
         return interaction_id in self._callers
 
+    def has_channel(self, node: str, uniqueid: str) -> bool:
+        """Whether this channel lives, whoever's it is."""
+        return (node, uniqueid) in self._channels
+
     def callers(self) -> tuple[str, ...]:
         """Interactions whose caller lives."""
         return tuple(sorted(self._callers))
@@ -310,12 +314,13 @@ class Calls:
         if channel is None:
             return ()
         changes: list[Change] = list(self._leave_bridge(key, channel.bridge)) if channel.bridge else []
+        is_caller = channel.is_caller and self._callers.get(channel.interaction_id) == key
         self._forget(key)
-        if channel.is_caller:
+        if is_caller:
             changes.append(CallerGone(channel.interaction_id, event.node))
             changes += self._phone_changes(sorted({*self._agents_of(channel.interaction_id), channel.agent_id}))
         elif channel.agent_id:
-            if channel.interaction_id and not channel.disowned:
+            if channel.interaction_id and not (channel.disowned or channel.is_caller):
                 changes.append(LegGone(channel.interaction_id, channel.agent_id, event.cause, channel.was_connected))
             changes += self._phone_changes([channel.agent_id])
         return tuple(changes)

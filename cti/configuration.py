@@ -9,6 +9,7 @@ import structlog
 
 from acd.model import (
     AgentProfile,
+    CallbackRules,
     Configuration,
     Estimator,
     Overflow,
@@ -19,9 +20,11 @@ from acd.model import (
     Ring,
     Strategy,
 )
+from cti.callbacks import Line
 from cti.errors import CtiError
 from cti.ports import PhoneRecord
 from cti.provisioning import PhoneKind, PhoneSettings, ProvisioningError, Transport, Trunk, phone_objects
+from ivr.callbacks import Callback
 from ivr.overflow import FLOW, OverflowRule
 from ivr.settings import Queue
 from ivr.settings import Trunk as TrunkRule
@@ -80,7 +83,20 @@ def _queue_rules(queue: Queue) -> QueueRules:
         estimator=Estimator(queue.estimator),
         expected_handling_us=_us(queue.expected_handling_s),
         expected_patience_us=_us(queue.expected_patience_s),
+        callback=_callback_rules(queue.callback) if queue.callback is not None else None,
     )
+
+
+def _callback_rules(rules: Callback) -> CallbackRules:
+    return CallbackRules(rules.attempts, _us(rules.every_s), _us(rules.reserve_s), _us(rules.lasts_s))
+
+
+def callback_line(site: Site, queue: str) -> Line | None:
+    """How customers of this queue are called: by the trunk that it names, else by the site's first; None if by none."""
+    rules = site.queues[queue].callback if queue in site.queues else None
+    rules = rules or Callback(greeting={})
+    trunk = site.trunks.get(rules.trunk or next(iter(site.trunks), ""))
+    return None if trunk is None else Line(trunk.name, trunk.caller_id or "", rules.ring_s)
 
 
 def _choice(skills: tuple[tuple[str, int], ...]) -> Requirement:

@@ -110,6 +110,10 @@ class Dispatcher:
         """All phones that ring for this interaction."""
         return tuple(self._offers_of.get(interaction_id, {}).values())
 
+    def offer(self, offer_id: str) -> OfferInteraction | None:
+        """The open offer of this id."""
+        return self._offers.get(offer_id)
+
     def is_open(self, offer_id: str) -> bool:
         return offer_id in self._offers
 

@@ -24,6 +24,7 @@ from acd.events import (
 from acd.model import Outcome, Phone, Stage
 from cti.ami import AmiEvent
 from cti.ami_events import ChannelFound, ChannelHungUp, DeviceStateChanged, UserEventCame, parse_event
+from cti.callbacks import Callbacks
 from cti.calls import (
     VARIABLE_INTERACTION,
     CallerGone,
@@ -76,6 +77,7 @@ class Exchange:
         self.on_detached_gone: Callable[[CallerGone], None] = lambda change: dispatcher.submit(
             CallerLeft(change.interaction_id, True)
         )
+        self.callbacks = Callbacks(dispatcher, self.calls, self.nodes)
         self.offers = Offers(
             dispatcher,
             self.calls,
@@ -83,6 +85,7 @@ class Exchange:
             self.nodes.get,
             self.session,
             self.tell_all,
+            self.callbacks,
             pop_wait_s=pop_wait_s,
         )
         dispatcher.on_order = self.offers.carry_out
@@ -147,6 +150,7 @@ class Exchange:
         if isinstance(parsed, UserEventCame) and parsed.name == REFUSED_EVENT:
             self.on_refused(parsed.node)
         self.tell_all(self.calls.apply(parsed))
+        self.callbacks.hear(parsed)
 
     def hold_events(self) -> None:
         """Keep what comes until the world has been read: older news must not overtake the reading."""

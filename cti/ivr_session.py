@@ -12,9 +12,10 @@ from pathlib import Path
 import structlog
 
 from acd.commands import Fact, InteractionClosed, OfferInteraction
-from acd.events import FlowEnded
+from acd.events import CallbackAnswered, CallbackFailed, FlowEnded
 from acd.model import Outcome
 from cti.call_state import CallState
+from cti.called_back import KEY, Opening
 from cti.fastagi import AgiConversation
 from cti.handset import Handset
 from cti.node import Node
@@ -66,6 +67,7 @@ class IvrSession:
         *,
         is_resumed: bool = False,
         prelude: Prelude | None = None,
+        opening: Opening | None = None,
     ) -> None:
         self.interaction_id = interaction_id
         self._ports = ports
@@ -73,6 +75,7 @@ class IvrSession:
         self._node = node
         self._execution = execution
         self._is_resumed = is_resumed
+        self._opening = opening
         self._prelude = prelude
         self._told = len(execution.chosen)
         self._message: Path | None = None
@@ -140,6 +143,8 @@ class IvrSession:
         """Carry the flow out to its end, or raise the AgiError that ended this AGI session."""
         self._handset.open()
         try:
+            if not await self._is_somebody_there():
+                return
             if self._prelude is None or await self._goes_on_after(self._prelude):
                 await self._follow_flow()
         finally:
@@ -156,6 +161,31 @@ class IvrSession:
         if prelude.end is not None:
             await self._end(prelude.end)
         return prelude.end is None
+
+    async def _is_somebody_there(self) -> bool:
+        """Whether who answered our call back wants to talk; then the agent's phone rings. Callers of their own do."""
+        opening = self._opening
+        if opening is None:
+            return True
+        await self._handset.renew()
+        if not opening.needs_key:
+            await self._handset.play(opening.prompts, barge_in=True)
+        elif (await self._handset.read_digits(opening.step)).pressed != KEY:
+            self._ports.dispatcher.submit(CallbackFailed(opening.offer_id, "machine"))
+            return await self._hang_up()
+        self._handset.forget_digits()
+        await self._agi.set_variable("CALLYARD_CONFIRMED", "1")
+        self._ports.dispatcher.submit(CallbackAnswered(opening.offer_id))
+        offer = self._ports.dispatcher.offer(opening.offer_id)
+        if offer is None:  # taken back in this moment
+            return await self._hang_up()
+        self.ring([offer])
+        return True
+
+    async def _hang_up(self) -> bool:
+        await self._agi.set_variable("CALLYARD_CAUSE", str(HANGUP_CAUSES[Cause.NORMAL]))
+        await self._agi.set_variable("CALLYARD_DONE", "1")
+        return False
 
     async def _follow_flow(self) -> None:
         result: Result | None = None

@@ -29,7 +29,7 @@ from cti import collector
 from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
 from cti.clock import Clock
-from cti.configuration import engine_configuration, phones_for_asterisk, trunks
+from cti.configuration import callback_line, engine_configuration, phones_for_asterisk, trunks
 from cti.dispatcher import Dispatcher, facts_of
 from cti.doctor import examine
 from cti.errors import CtiError
@@ -197,6 +197,7 @@ class Server:
         )
         stack.push_async_callback(exchange.offers.close)
         self._assign_phones()
+        exchange.callbacks.line_of = lambda queue: callback_line(self.site, queue)
         gaps = GapImport(self.dispatcher, settings, exchange.calls.is_alive)
         stack.push_async_callback(gaps.close)
         exchange.on_refused = lambda name: gaps.gather(self._nodes[name])
@@ -429,6 +430,7 @@ def open_offers(engine: Engine) -> list[OfferInteraction]:
             each.offer_id, view.id, each.agent_id, view.queue, view.offered_at,
             deadline_of(engine, each.agent_id, view.offered_at), each.reason or Reason("restored", ()),
             tuple(other.offer_id for other in view.open_offers) if view.beside else (),
+            view.callback_number if view.is_promised else "",
         )
         for view in board(engine).interactions
         for each in view.open_offers

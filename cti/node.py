@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -17,6 +18,20 @@ log = structlog.get_logger(__name__)
 #: What a resync reads from every channel, beside what Asterisk itself knows of it.
 RESYNC_VARIABLES = (VARIABLE_INTERACTION, VARIABLE_OFFER, VARIABLE_AGENT)
 _SAFE_VARIABLE = re.compile(r"[A-Za-z_]+(\([a-z]+\))?")
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCall:
+    """A call of ours to `number` (E.164) by a trunk; who answers enters `context`."""
+
+    channel_id: str
+    interaction_id: str
+    number: str
+    trunk: str
+    caller_id: str
+    ring_s: float
+    context: str
+    variables: Mapping[str, str]
 
 
 class Node:
@@ -50,6 +65,25 @@ class Node:
         events = await self.link.collect("Status", {"Variables": ",".join(RESYNC_VARIABLES)})
         found = (parse_event(event) for event in events)
         return [channel for channel in found if isinstance(channel, ChannelFound)]
+
+    async def originate(self, call: OutgoingCall) -> None:
+        """Begin to call somebody. At most one call is made of one `channel_id`: while that channel lives another
+        Originate with the same fails. AmiActionError: nothing was begun; other errors: perhaps it was."""
+        variables = {f"__{VARIABLE_INTERACTION}": call.interaction_id, **call.variables}
+        await self.link.act(
+            "Originate",
+            {
+                "Channel": f"PJSIP/{call.number}@trunk-{call.trunk}",
+                "Context": call.context,
+                "Exten": "s",
+                "Priority": "1",
+                "Timeout": str(round(call.ring_s * 1000)),
+                "CallerID": call.caller_id,
+                "ChannelId": call.channel_id,
+                "Async": "true",
+                "Variable": [f"{name}={value}" for name, value in variables.items()],
+            },
+        )
 
     async def has_channel(self, channel: str, uniqueid: str) -> bool:
         """Whether this very channel lives. While Asterisk cannot be asked it does: the next reading shows."""

@@ -16,6 +16,7 @@ import structlog
 from acd.commands import OfferInteraction, Order, WithdrawOffer
 from acd.events import InteractionDetached, OfferFailed
 from acd.snapshot import InteractionView
+from cti.callbacks import Callbacks
 from cti.calls import Calls
 from cti.dispatcher import Dispatcher
 from cti.eager import begun
@@ -42,6 +43,7 @@ class Offers:
         node_of: Callable[[str], Node | None],
         session_of: Callable[[str], IvrSession | None],
         apply_changes: Callable[..., None],
+        callbacks: Callbacks,
         *,
         pop_wait_s: float = 0.15,
     ) -> None:
@@ -51,6 +53,7 @@ class Offers:
         self._node_of = node_of
         self._session_of = session_of
         self._apply_changes = apply_changes
+        self._callbacks = callbacks
         self._pop_wait_s = pop_wait_s
         self._rounds: dict[str, list[tuple[OfferInteraction, Showing]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,6 +74,9 @@ class Offers:
         rings."""
         session = self._session_of(offer.interaction_id)
         view = self._dispatcher.interaction(offer.interaction_id)
+        if offer.callback_number and view is not None:
+            self._start(self._call_when_shown(offer, self._begin_to_show(offer, view)))
+            return
         if view is None or session is None:
             # Nobody of ours speaks with the caller: take the offer back, which is not the agent's fault.
             if offer.together[:1] in ((), (offer.offer_id,)):
@@ -98,6 +104,11 @@ class Offers:
         if session is not None and offers:
             session.ring(offers)
 
+    async def _call_when_shown(self, offer: OfferInteraction, showing: Showing) -> None:
+        await self._count_shown(offer, showing)
+        if self._dispatcher.is_open(offer.offer_id):
+            self._callbacks.begin(offer)
+
     async def _count_shown(self, offer: OfferInteraction, showing: Showing) -> None:
         if await self._is_shown(offer, showing):
             self._dispatcher.tally.pops_shown += 1
@@ -118,6 +129,8 @@ class Offers:
             return False
 
     def _withdraw(self, order: WithdrawOffer) -> None:
+        if self._callbacks.withdraw(order.offer_id):
+            return
         session = self._session_of(order.interaction_id)
         if session is not None:
             session.withdraw(order.offer_id)
@@ -157,3 +170,4 @@ class Offers:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._callbacks.close()

@@ -105,6 +105,8 @@ class QueueWait:
     ) -> QueueEnded:
         """Wait until an agent has talked to the caller, or the wait has ended otherwise. Who is resumed may have been
         served meanwhile. `waiting_in` says how they wait in a queue to which they are moved."""
+        if self._was_called_back():
+            step = replace(step, max_wait_s=0.0)  # who was called by us is not sent away
         ended = self._result() if is_resumed else None
         if ended is not None and self._has_left():
             return ended
@@ -203,6 +205,10 @@ class QueueWait:
             return wanted
         last = await self._ports.directory.last_agent(self.interaction_id)
         return tuple(dict.fromkeys(agent for each in wanted if (agent := last if each == LAST else each)))
+
+    def _was_called_back(self) -> bool:
+        view = self._ports.dispatcher.interaction(self.interaction_id)
+        return view is not None and view.callback_number != ""
 
     def _stage(self) -> Stage | None:
         view = self._ports.dispatcher.interaction(self.interaction_id)

@@ -131,10 +131,12 @@ class Recovery:
         self._exchange.stop_stray_ringing()
 
     def _close_the_gone(self) -> None:
-        """Once all nodes are read and what callers left is imported: whoever is not there any more has hung up."""
+        """Once all nodes are read and what callers left is imported: whoever is not there any more has hung up. Who is
+        to be called back need not be there; a call to them that is not there has failed."""
         for view in self._dispatcher.board().interactions:
-            if not self._exchange.calls.is_alive(view.id):
+            if not self._exchange.calls.is_alive(view.id) and not view.is_promised:
                 self._dispatcher.submit(CallerLeft(view.id, gap=True))
+        self._exchange.callbacks.fail_lost()
 
     def _is_ringing(self, view: InteractionView) -> bool:
         """A phone that rings for an offer goes on ringing without our AGI."""
@@ -164,6 +166,7 @@ class Recovery:
         alive = set(self._exchange.calls.callers())
         callers_back = all(
             view.stage is Stage.TALKING
+            or view.is_promised
             or view.id not in alive
             or (view.attached and self._exchange.session(view.id) is not None)  # one that has only begun is not enough
             or self._is_ringing(view)

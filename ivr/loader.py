@@ -57,7 +57,7 @@ class _Loading:
         language = settings.default_language if settings else "en"
         zone = settings.time_zone if settings else "UTC"
         numbers_file, _, numbers = self._named("numbers.yaml", NumberRule, "number", needed=True, language=language)
-        _, _, trunks = self._named("trunks.yaml", Trunk, "name")
+        _, trunk_names, trunks = self._named("trunks.yaml", Trunk, "name")
         queues_file, queue_names, queues = self._named("queues.yaml", Queue, "id")
         _, skill_names, skills = self._named("skills.yaml", Skill, "id", short="title")
         _, calendar_names, hours = self._named("hours.yaml", Calendar, "id", time_zone=zone)
@@ -81,7 +81,7 @@ class _Loading:
         if numbers_file is not None:
             self.problems += _check_numbers(numbers_file, names)
         if queues_file is not None:
-            self.problems += _check_queues(queues_file, queues, names)
+            self.problems += _check_queues(queues_file, queues, names, trunk_names)
         if settings_file is not None and settings is not None:
             message = settings.fail_safe.message
             self.problems += check_languages(settings_file, ("fail_safe", "message"), message, settings)
@@ -206,7 +206,9 @@ def _skill_paths(queue: Queue) -> Iterator[tuple[str | int, ...]]:
     yield from (("relax", at, "skills", skill) for at, ring in enumerate(queue.relax) for skill in ring.skills)
 
 
-def _check_queues(document: Document, queues: dict[str, Queue], names: Names) -> Iterator[Problem]:
+def _check_queues(
+    document: Document, queues: dict[str, Queue], names: Names, trunks: frozenset[str] | None
+) -> Iterator[Problem]:
     """Skills and queues are known; overflow comes to an end; announcements can be said."""
     for queue_id, at, way in circles({queue.id: queue.overflow for queue in queues.values()}):
         message = f"callers who are refused would go round ({' → '.join(way)}): expected one of them to lead to flow"
@@ -230,3 +232,20 @@ def _check_queues(document: Document, queues: dict[str, Queue], names: Names) ->
             yield from check_languages(document, path, announcement, names.settings)
             yield from check_names(document, path, announcement, frozenset(CALL_VARIABLES))
         yield from check_tell(document, queue, names)
+        yield from _check_callback(document, queue, names, trunks)
+
+
+def _check_callback(document: Document, queue: Queue, names: Names, trunks: frozenset[str] | None) -> Iterator[Problem]:
+    """There is a line to call by, and the greeting can be said."""
+    rules = queue.callback
+    if rules is None:
+        return
+    at = (queue.id, "callback")
+    yield from check_languages(document, (*at, "greeting"), rules.greeting, names.settings)
+    yield from check_names(document, (*at, "greeting"), rules.greeting, frozenset(CALL_VARIABLES))
+    if trunks and rules.trunk is not None and rules.trunk not in trunks:
+        yield document.problem((*at, "trunk"), unknown("trunk", rules.trunk, trunks))
+    elif trunks is not None and not trunks:
+        yield document.problem(
+            at, "nobody can be called back without a trunk: expected one in trunks.yaml", at_key=True
+        )

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import phonenumbers
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from ivr.callbacks import Callback
 from ivr.errors import one_of, quote
 from ivr.overflow import OverflowRule, SomeTime
 from ivr.values import (
@@ -329,6 +330,7 @@ class Queue(Part):
     estimator: Estimator = "patience"
     expected_handling_s: SomeTime = Field(180.0, alias="expected_handling")
     expected_patience_s: Seconds = Field(0.0, alias="expected_patience")
+    callback: Callback | None = None
 
     @field_validator("ring_at_most")
     @classmethod

@@ -62,6 +62,8 @@ def _texts(site: Site, default: str) -> Iterator[Prompt]:
     for queue in site.queues.values():
         for announcement in queue.announcement:
             yield from static_prompts(announcement, default)
+        if queue.callback is not None:
+            yield from static_prompts(queue.callback.greeting, default)
         for language in site.settings.languages:
             yield from figures(queue.tell, language, default)
     yield from static_prompts(site.settings.fail_safe.message, default)

@@ -177,6 +177,7 @@ async def open_world(
     web_port: int = 0,
     starts_server: bool = True,
     trunk_match: Sequence[str] = ("127.0.0.1",),
+    carrier_port: int = 0,
     rtp_ports: int = _RTP_PORTS,
     server_module: str = "cti.cli",
     tells_story: bool = True,
@@ -185,7 +186,7 @@ async def open_world(
 
     `phone_addresses`: phones that somebody else plays (SIPp), by username. `sounds_dir`: rendered prompts that
     outlive this world. `trunk_match`: where callers come from; with the default, whatever a phone of this machine
-    sends (a call of its own, a registration) counts as the carrier's.
+    sends (a call of its own, a registration) counts as the carrier's. `carrier_port`: where the carrier is called.
     """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -209,7 +210,11 @@ async def open_world(
         if sounds_dir is not None:
             await asyncio.to_thread(_share_sounds, sounds_dir, server_settings.sounds_dir)
         carrier = Trunk(
-            name="carrier", host="127.0.0.1", port=free_ports(1)[0], match=tuple(trunk_match), emergency=True
+            name="carrier",
+            host="127.0.0.1",
+            port=carrier_port or free_ports(1)[0],
+            match=tuple(trunk_match),
+            emergency=True,
         )
         provisioned = provision_asterisk(server_settings, node, [carrier], folder / "ast")
         asterisk = await stack.enter_async_context(AsteriskInstance(installation, provisioned.directory))

@@ -37,7 +37,7 @@ class FakeLink:
             raise AmiActionError("no such channel", action=action, reason="No such channel")
         if headers.get("Variable") == "UNIQUEID":
             return AmiReply(True, "Done", Headers([("Response", "Success")]))
-        value = self.values.get(headers.get("Variable", ""), "")
+        value = self.values.get(str(headers.get("Variable", "")), "")
         return AmiReply(True, "Done", Headers([("Response", "Success"), ("Value", value)]))
 
     async def collect(
