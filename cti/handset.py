@@ -183,14 +183,14 @@ class Handset:
         if not step.barge_in or not self._digits:
             await self.play(step.prompts, barge_in=step.barge_in)
         pressed = ""
-        while len(pressed) < step.most:
+        while len(pressed) < step.most and not self._is_wanted():
             digit = await self._next_digit(step.between_s if pressed else step.first_s)
             if digit is None:
                 return Digits(pressed, timed_out=True)
             if digit in step.terminator:
                 return Digits(pressed)
             pressed += digit
-        return Digits(pressed)
+        return Digits(pressed, timed_out=self._is_wanted())
 
     async def _next_digit(self, wait_s: float) -> str | None:
         if not self._digits:
@@ -212,7 +212,7 @@ class Handset:
                 await self._agi.command("NOOP")  # raises what ended the session
                 return
             left = until - loop.time()
-            if left <= 0:
+            if left <= 0 or (event is self._digit_came and self._is_wanted()):
                 return
             due = self._renewed_at + self._ports.renew_every_s - loop.time() if renews else left
             await self._hear_bell(max(0.0, min(left, due)))

@@ -35,6 +35,7 @@ from ivr.steps import (
     LookUpCustomer,
     MessageRecorded,
     Play,
+    Promise,
     ReadDigits,
     RecordMessage,
     Result,
@@ -118,6 +119,7 @@ class IvrSession:
     def press(self, digit: str) -> None:
         """The caller pressed a key (AMI DTMFEnd)."""
         self._handset.press(digit)
+        self._queue_wait.press(digit)
 
     def cut_prompt(self) -> None:
         """End a running prompt at once."""
@@ -217,8 +219,10 @@ class IvrSession:
                 await self._save_state()
                 caller_name = self._execution.variables.get(CALLER_NAME, "")
                 return await self._queue_wait.run(
-                    instruction, self._execution.waiting_in, caller_name, is_resumed=self._is_resumed
+                    instruction, self._execution, caller_name, is_resumed=self._is_resumed
                 )
+            case Promise():
+                return self._queue_wait.callback_talk.promise(instruction)
             case RecordMessage():
                 await self._save_state()
                 return await self._record(instruction)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import structlog
 
@@ -34,11 +35,12 @@ from acd.events import (
 )
 from acd.model import OverflowCause, Requirement, Stage, VisitOutcome
 from acd.snapshot import InteractionView
+from cti.callback_talk import CallbackTalk
 from cti.fastagi import AgiConversation
 from cti.handset import Handset
 from cti.node import Node
 from cti.session_ports import SessionPorts
-from ivr.steps import LAST, Enqueue, QueueEnded, Waiting
+from ivr.steps import LAST, Enqueue, Instruction, Promise, QueueEnded, Result, Waiting
 from ivr.waiting import Seen, Told, begin, resume, say
 
 log = structlog.get_logger(__name__)
@@ -58,6 +60,16 @@ EXITS: Mapping[str, str] = {
 CALLER_NAME = "caller_name"
 
 
+class Waits(Protocol):
+    """What a flow says of waiting (`ivr.interpreter.Execution`)."""
+
+    def waiting_in(self, queue: str) -> Waiting:
+        """Raises KeyError for a queue that is not known."""
+        ...
+
+    def promise(self, wish: Promise) -> Generator[Instruction, Result, bool]: ...
+
+
 class QueueWait:
     """One call's waits, one after the other."""
 
@@ -72,11 +84,21 @@ class QueueWait:
         self._wake = asyncio.Event()
         self._rings: deque[Sequence[OfferInteraction]] = deque()
         self._has_joined = True
+        self.callback_talk = CallbackTalk(ports, interaction_id, handset, lambda: bool(self._rings))
+        self._key = ""
+        self._wants_callback = False
 
     @property
     def is_wanted(self) -> bool:
-        """Whether an agent's phone is to ring."""
-        return bool(self._rings)
+        """Whether an agent's phone is to ring, or the caller has pressed the key: what plays is to end."""
+        return bool(self._rings) or self._wants_callback
+
+    def press(self, digit: str) -> None:
+        """The caller pressed a key: perhaps the one that leads to a callback."""
+        if digit == self._key:
+            self._key, self._wants_callback = "", True
+            self._handset.cut_prompt()
+            self._tell_news()
 
     def ring(self, offers: Sequence[OfferInteraction]) -> None:
         """The pops are shown: ring these agents' phones at the same time."""
@@ -100,19 +122,22 @@ class QueueWait:
         self._wake.set()
         self._handset.ring_bell()
 
-    async def run(
-        self, step: Enqueue, waiting_in: Callable[[str], Waiting], caller_name: str, *, is_resumed: bool
-    ) -> QueueEnded:
+    async def run(self, step: Enqueue, flow: Waits, caller_name: str, *, is_resumed: bool) -> QueueEnded:
         """Wait until an agent has talked to the caller, or the wait has ended otherwise. Who is resumed may have been
-        served meanwhile. `waiting_in` says how they wait in a queue to which they are moved."""
+        served meanwhile. `flow` says how they wait in a queue to which they are moved, and how they are promised."""
         if self._was_called_back():
             step = replace(step, max_wait_s=0.0)  # who was called by us is not sent away
         ended = self._result() if is_resumed else None
         if ended is not None and self._has_left():
             return ended
         await self._join(step, caller_name)
-        waiting = step.waiting
-        told = await self._told(waiting) if is_resumed else begin(waiting, self._now())
+        told = await self._told(step.waiting) if is_resumed else begin(step.waiting, self._now())
+        try:
+            return await self._wait(step.waiting, flow, told)
+        finally:
+            self._key, self._wants_callback = "", False  # which mean something only while they wait
+
+    async def _wait(self, waiting: Waiting, flow: Waits, told: Told) -> QueueEnded:
         while True:
             ended = self._result()
             if ended is not None:
@@ -124,8 +149,13 @@ class QueueWait:
                 continue
             seen = self._seen()
             if seen is not None and seen.queue != waiting.queue:
-                waiting = self._waiting_elsewhere(seen.queue, waiting, waiting_in)
+                waiting = self._waiting_elsewhere(seen.queue, waiting, flow)
                 told = begin(waiting, self._now())
+            self._key = waiting.offer.key if waiting.offer is not None and seen is not None else ""
+            if self._wants_callback:
+                self._key, self._wants_callback = "", False
+                await self.callback_talk.lead(flow.promise(Promise(waiting.queue, "")))
+                continue
             if seen is not None and self._now() >= told.due_at:
                 told = await self._say(waiting, told, seen)
                 continue
@@ -166,13 +196,13 @@ class QueueWait:
         queue = self._ports.dispatcher.queue(view.queue)
         return Seen(view.queue, view.position, view.expected_wait_us, queue.agents_signed_in if queue else 0)
 
-    def _waiting_elsewhere(self, queue: str, waiting: Waiting, waiting_in: Callable[[str], Waiting]) -> Waiting:
+    def _waiting_elsewhere(self, queue: str, waiting: Waiting, flow: Waits) -> Waiting:
         """The queue was changed under the caller; one that the call's files do not know changes nothing for them."""
         try:
-            return waiting_in(queue)
+            return flow.waiting_in(queue)
         except KeyError:
             log.warning("queue_wait.unknown_queue", interaction_id=self.interaction_id, queue=queue)
-            return replace(waiting, queue=queue)
+            return replace(waiting, queue=queue, offer=None)
 
     # --- joining, and how it came out --------------------------------------------------------------------
 
@@ -219,6 +249,8 @@ class QueueWait:
         view = self._ports.dispatcher.interaction(self.interaction_id)
         if view is None:
             return QueueEnded("closed")
+        if view.is_promised:
+            return QueueEnded("promised")
         if view.stage is not Stage.IN_FLOW:
             return None
         outcome = EXITS.get(_left_by(view), "closed") if self._has_joined else "closed"

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ivr.values import Name, Part, Seconds, Texts, wrong
+from ivr.callback_dialogue import Dialogue
+from ivr.values import Name, Seconds, Texts, wrong
 
 #: So long a greeting may take with the key after it; it must fit in `reserve` behind the ringing.
 GREETING_S = 20.0
@@ -28,7 +29,7 @@ def _some_time(seconds: float) -> float:
 Length = Annotated[Seconds, AfterValidator(_some_time)]
 
 
-class Callback(Part):
+class Callback(Dialogue):
     """At most `attempts` calls, `every` so long after the one before, while the promise `lasts`.
 
     `reserve`: how long an agent is held while the customer is called, at most. `ring`: how long the customer's phone

@@ -14,13 +14,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 
+from ivr.callback_dialogue import lead
 from ivr.conditions import ConditionError
 from ivr.errors import ExecutionError, UnknownPlaceError
 from ivr.layout import Layout, Placed, Way
 from ivr.prompts import fill, sound_prompt, text_prompt
 from ivr.schema import (
+    PROMISED_EXIT,
     AnswerStep,
     BaseStep,
+    CallbackStep,
     CollectStep,
     FlowStep,
     GotoStep,
@@ -51,6 +54,8 @@ from ivr.steps import (
     LookUpCustomer,
     MessageRecorded,
     Play,
+    Promise,
+    Promised,
     Prompt,
     QueueEnded,
     ReadDigits,
@@ -71,12 +76,15 @@ MOST_CHOSEN = 20
 CHOSEN = "_chosen"
 
 _END_KEYS = {"hash": "#", "star": "*", "none": ""}
+#: Results for which the caller or an agent was waited for.
+_WAITED = (QueueEnded, Promised, MessageRecorded)
 _RESULTS: Mapping[type[Instruction], type[Result]] = {
     Answer: Done,
     Play: Done,
     ReadDigits: Digits,
     LookUpCustomer: CustomerFound,
     Enqueue: QueueEnded,
+    Promise: Promised,
     RecordMessage: MessageRecorded,
 }
 
@@ -132,7 +140,9 @@ class Execution:
         if not isinstance(result, expected):
             raise ExecutionError(f"flow {self.flow} at {self.node}: expected {expected.__name__}, got {result!r}")
         self._now = now
-        if isinstance(result, QueueEnded | MessageRecorded) or (isinstance(result, Digits) and result.pressed):
+        if isinstance(result, QueueEnded | Promised | MessageRecorded) or (
+            isinstance(result, Digits) and result.pressed
+        ):
             self._budget = STEP_BUDGET
         try:
             self._asked = next(self._steps) if result is None else self._steps.send(result)
@@ -196,6 +206,8 @@ class Execution:
                 return ("then",) if self._holds(step) else ("else",)
             case QueueStep():
                 return (yield from self._queue(step))
+            case CallbackStep():
+                return (yield from self._call_back(step))
             case VoicemailStep():
                 return (yield from self._record(step))
             case GotoStep():
@@ -296,7 +308,23 @@ class Execution:
         )
         assert isinstance(ended, QueueEnded)
         exits = step.exits()
+        if ended.outcome == PROMISED_EXIT and (PROMISED_EXIT,) not in exits:
+            return End(Ending.DESIGNED)
         return next((way for way in ((ended.outcome,), ("then",)) if way in exits), None)
+
+    def _call_back(self, step: CallbackStep) -> _Steps:
+        wish = Promise(step.callback, "", step.priority, self._attributes(step))
+        is_promised = yield from self.promise(wish)
+        return ("promised",) if is_promised else ("otherwise",)
+
+    def promise(self, wish: Promise) -> Generator[Instruction, Result, bool]:
+        """Lead the dialogue that ends in a promise to call back for a queue of the site, or in none; the caller's own
+        number is tried first. KeyError if the queue calls nobody back."""
+        rules = self._site.queues[wish.queue].callback
+        if rules is None:
+            raise KeyError(wish.queue)
+        wish = replace(wish, number=self._variables.get("caller", ""))
+        return (yield from lead(rules, wish, self.language, self._site.settings.default_language))
 
     def _record(self, step: VoicemailStep) -> _Steps:
         recorded = yield RecordMessage((self._say(step.voicemail),), step.at_most_s, step.silence_s)
@@ -312,7 +340,7 @@ class Execution:
             waiting = replace(waiting, announce_every_s=step.announce_every_s)
         return waiting if step.music is None else replace(waiting, music=step.music)
 
-    def _attributes(self, step: QueueStep) -> tuple[tuple[str, str], ...]:
+    def _attributes(self, step: QueueStep | CallbackStep) -> tuple[tuple[str, str], ...]:
         """What the agent is told: what the caller chose and typed, what the flow set, and what the step adds."""
         was_set = ((name, value) for name, value in self._variables.items() if name in self._site.topics)
         added = ((name, self._fill(value)) for name, value in step.attributes.items())

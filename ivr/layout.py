@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ivr.errors import UnknownPlaceError
-from ivr.schema import CONTINUE, BaseStep, Flow, Target
+from ivr.schema import BaseStep, Flow, Target
+from ivr.step_values import CONTINUE
 
 Way = tuple[str, ...]
 Path = tuple[str | int, ...]

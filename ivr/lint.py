@@ -15,6 +15,7 @@ from ivr.layout import Layout, Placed, successors
 from ivr.positions import Document, Entry, Path
 from ivr.prompts import names_in
 from ivr.schema import (
+    CallbackStep,
     CollectStep,
     FlowStep,
     HoursStep,
@@ -39,7 +40,8 @@ RESERVED = (*CALL_VARIABLES, "customer")
 #: Endings of sound files that Asterisk plays.
 SOUND_ENDINGS = ("wav", "wav16", "sln", "sln16", "g722", "ulaw", "alaw", "gsm")
 
-_ENDLESS = "a loop without end: no step on it waits for the caller (menu, collect, queue or voicemail)"
+
+_ENDLESS = "a loop without end: no step on it waits for the caller (menu, collect, queue, callback or voicemail)"
 
 Place = tuple[str, str]
 """A flow and an address in it."""
@@ -57,6 +59,8 @@ class Names:
     skills: frozenset[str] | None
     flows: frozenset[str]
     layouts: Mapping[str, Layout]
+    #: Queues that call back; None where that is unknown.
+    calling_back: frozenset[str] | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -170,10 +174,7 @@ def check_loops(documents: Mapping[str, Document], layouts: Mapping[str, Layout]
             if (flow, address) not in seen:
                 for place in _loops_from((flow, address), layouts, seen):
                     placed = layouts[place[0]].steps[place[1]]
-                    message = (
-                        "a loop without end: no step on it waits for the caller (menu, collect, queue or voicemail)"
-                    )
-                    yield documents[place[0]].problem(placed.path, message)
+                    yield documents[place[0]].problem(placed.path, _ENDLESS)
 
 
 def _loops_from(start: Place, layouts: Mapping[str, Layout], seen: set[Place]) -> Iterator[Place]:
@@ -225,6 +226,11 @@ def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[P
             for at, choice in enumerate(step.any_skill)
             for skill in choice
         ]
+    elif isinstance(step, CallbackStep):
+        wanted.append(("queue", step.callback, names.queues, ("callback",)))
+        if names.calling_back is not None and names.queues and step.callback in names.queues - names.calling_back:
+            message = f"queue {quote(step.callback)} calls nobody back: expected callback in queues.yaml"
+            yield document.problem((*placed.path, "callback"), message)
     for kind, name, known, path in wanted:
         if known is not None and name not in known:
             at_key = path[0] in ("skills", "any_skill")
@@ -274,6 +280,8 @@ def _check_values(document: Document, placed: Placed, known: frozenset[str]) -> 
         values = step.set
     elif isinstance(step, LookupStep):
         values = {str(by): value for by, value in step.lookup.items()}
+    elif isinstance(step, CallbackStep):
+        values, where = step.attributes, "attributes"
     elif isinstance(step, QueueStep):
         values, where = step.attributes, "attributes"
         for at, agent in enumerate(step.prefer):

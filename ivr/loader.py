@@ -23,7 +23,7 @@ from ivr.lint import (
     unknown,
     untranslated,
 )
-from ivr.lint_waiting import check_tell
+from ivr.lint_waiting import check_dialogue, check_tell
 from ivr.messages import problems_of
 from ivr.overflow import FLOW, circles
 from ivr.positions import Document, read_document
@@ -73,6 +73,7 @@ class _Loading:
             skills=skill_names,
             flows=frozenset(flow_files),
             layouts={name: lay_out(flow) for name, flow in flows.items()},
+            calling_back=_calling_back(queue_names, queues),
         )
         documents = {name: file for name, file in flow_files.items() if file is not None}
         for name in flows:
@@ -235,12 +236,20 @@ def _check_queues(
         yield from _check_callback(document, queue, names, trunks)
 
 
+def _calling_back(names: frozenset[str] | None, queues: dict[str, Queue]) -> frozenset[str] | None:
+    """The queues that call back; None where a queue could not be read."""
+    if names is None or len(queues) < len(names):
+        return None
+    return frozenset(queue.id for queue in queues.values() if queue.callback is not None)
+
+
 def _check_callback(document: Document, queue: Queue, names: Names, trunks: frozenset[str] | None) -> Iterator[Problem]:
     """There is a line to call by, and the greeting can be said."""
     rules = queue.callback
     if rules is None:
         return
     at = (queue.id, "callback")
+    yield from check_dialogue(document, at, rules, names)
     yield from check_languages(document, (*at, "greeting"), rules.greeting, names.settings)
     yield from check_names(document, (*at, "greeting"), rules.greeting, frozenset(CALL_VARIABLES))
     if trunks and rules.trunk is not None and rules.trunk not in trunks:

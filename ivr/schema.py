@@ -15,16 +15,19 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from ivr.conditions import Condition
 from ivr.errors import did_you_mean, one_of, quote
 from ivr.step_values import (
+    CONTINUE,
     DigitCount,
     Key,
     LookUpField,
     MessageLength,
+    NodeName,
     Preferred,
     Priority,
     Retries,
     Silence,
     one_field,
     some_keys,
+    some_nodes,
 )
 from ivr.values import (
     Announcements,
@@ -42,8 +45,8 @@ from ivr.values import (
 
 #: How a wait for an agent may end.
 QUEUE_EXITS = ("served", "timed_out", "full", "long_wait", "nobody", "closed")
-#: The target that means: go on with the next step.
-CONTINUE = "continue"
+#: The wait ended in a promise to call back; where nothing else is said, with the call.
+PROMISED_EXIT = "promised"
 
 
 def _target_kind(value: Any) -> str:
@@ -214,12 +217,30 @@ class QueueStep(BaseStep):
     long_wait: Target | None = None
     nobody: Target | None = None
     closed: Target | None = None
+    promised: Target | None = None
     then: Target = CONTINUE
 
     def exits(self) -> Mapping[tuple[str, ...], Target]:
         named = {way: getattr(self, way) for way in QUEUE_EXITS}
         given: dict[tuple[str, ...], Target] = {(way,): to for way, to in named.items() if to is not None}
-        return given if len(given) == len(named) else {**given, ("then",): self.then}
+        if len(given) < len(named):
+            given["then",] = self.then
+        return given if self.promised is None else {**given, (PROMISED_EXIT,): self.promised}
+
+
+class CallbackStep(BaseStep):
+    """Promise to call the caller back."""
+
+    word = "callback"
+    waits = True
+    callback: Name
+    priority: Priority = 0
+    attributes: Mapping[VariableName, str] = Field(default_factory=dict)
+    promised: Target = CONTINUE
+    otherwise: Target = CONTINUE
+
+    def exits(self) -> Mapping[tuple[str, ...], Target]:
+        return {("promised",): self.promised, ("otherwise",): self.otherwise}
 
 
 class VoicemailStep(BaseStep):
@@ -265,7 +286,7 @@ STEPS: Mapping[str, type[BaseStep]] = {
     step.word: step
     for step in (
         AnswerStep, RefuseStep, SayStep, PlayStep, MenuStep, CollectStep, HoursStep, LookupStep, SetStep, IfStep,
-        QueueStep, VoicemailStep, GotoStep, FlowStep, HangupStep,
+        QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep, HangupStep,
     )
 }  # fmt: skip
 #: Steps that need nothing but their word.
@@ -300,7 +321,7 @@ _EXAMPLES = {
     "refuse": "refuse: busy", "say": "say: Welcome.", "play": "play: welcome.wav", "menu": "menu: For sales, press 1.",
     "collect": "collect: Please enter your account number.", "hours": "hours: office",
     "lookup": "lookup: { account: $account }", "set": "set: { topic: Billing }", "if": "if: customer.vip",
-    "queue": "queue: billing", "voicemail": "voicemail: Please leave a message.",
+    "queue": "queue: billing", "callback": "callback: billing", "voicemail": "voicemail: Please leave a message.",
     "goto": "goto: welcome", "flow": "flow: main",
 }  # fmt: skip
 
@@ -316,6 +337,7 @@ Step = Annotated[
     | Annotated[SetStep, Tag("step:set")]
     | Annotated[IfStep, Tag("step:if")]
     | Annotated[QueueStep, Tag("step:queue")]
+    | Annotated[CallbackStep, Tag("step:callback")]
     | Annotated[VoicemailStep, Tag("step:voicemail")]
     | Annotated[GotoStep, Tag("step:goto")]
     | Annotated[FlowStep, Tag("step:flow")]
@@ -325,30 +347,26 @@ Step = Annotated[
 ]
 
 
-def _nodes(nodes: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not nodes:
-        raise wrong("the flow has no nodes: expected at least one, such as welcome:")
-    return nodes
-
-
-def _node_name(name: str) -> str:
-    if name == CONTINUE:
-        raise wrong(f"{quote(CONTINUE)} cannot name a node: it means the next step")
-    return name
-
-
-NodeName = Annotated[Name, AfterValidator(_node_name)]
-
-
 class Flow(Part):
     """One flow file: nodes of steps, and the node at which a call starts."""
 
     title: Text | None = None
     start: Name
-    nodes: Annotated[Mapping[NodeName, tuple[Step, ...]], AfterValidator(_nodes)]
+    nodes: Annotated[Mapping[NodeName, tuple[Step, ...]], AfterValidator(some_nodes)]
 
 
-for _model in (MenuStep, CollectStep, HoursStep, LookupStep, IfStep, QueueStep, VoicemailStep, GotoStep, Flow):
+for _model in (
+    MenuStep,
+    CollectStep,
+    HoursStep,
+    LookupStep,
+    IfStep,
+    QueueStep,
+    CallbackStep,
+    VoicemailStep,
+    GotoStep,
+    Flow,
+):
     _model.model_rebuild()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ivr.callback_dialogue import static
 from ivr.errors import Problem
 from ivr.hours import Calendar
 from ivr.layout import Layout
@@ -66,4 +67,6 @@ def _texts(site: Site, default: str) -> Iterator[Prompt]:
             yield from static_prompts(queue.callback.greeting, default)
         for language in site.settings.languages:
             yield from figures(queue.tell, language, default)
+            if queue.callback is not None:
+                yield from static(queue.callback, language, default)
     yield from static_prompts(site.settings.fail_safe.message, default)

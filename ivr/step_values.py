@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from ivr.errors import did_you_mean, quote
-from ivr.values import Seconds, Text, in_turn, wrong
+from ivr.values import Name, Seconds, Text, in_turn, wrong
 
 #: Words for the keys that YAML would take for something else.
 KEY_WORDS = {"star": "*", "hash": "#"}
 MOST_PREFERRED = 20
+#: The target that means: go on with the next step.
+CONTINUE = "continue"
 
 LookUpField = Literal["number", "account"]
 
@@ -65,6 +67,18 @@ def _preferred(agents: tuple[str, ...]) -> tuple[str, ...]:
     return agents
 
 
+def some_nodes(nodes: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not nodes:
+        raise wrong("the flow has no nodes: expected at least one, such as welcome:")
+    return nodes
+
+
+def _node_name(name: str) -> str:
+    if name == CONTINUE:
+        raise wrong(f"{quote(CONTINUE)} cannot name a node: it means the next step")
+    return name
+
+
 def _message_length(seconds: float) -> float:
     if not 1 <= seconds <= 600:
         raise wrong(f"{seconds:g}s for a message: expected 1s to 10m")
@@ -106,3 +120,4 @@ DigitCount = Annotated[
 ]
 MessageLength = Annotated[Seconds, AfterValidator(_message_length)]
 Silence = Annotated[Seconds, AfterValidator(_silence)]
+NodeName = Annotated[Name, AfterValidator(_node_name)]

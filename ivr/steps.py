@@ -143,6 +143,17 @@ class Enqueue:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """Promise to call back under `number` for `queue`. Result: `Promised`. Who waits there already keeps what they
+    have; `priority` and `attributes` are for who comes from the flow."""
+
+    queue: str
+    number: str
+    priority: int = 0
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RecordMessage:
     """Play prompts and a tone, and record what the caller says: until # or so much silence (0: none ends it), for
     `at_most_s`. Result: `MessageRecorded`. A caller who hangs up meanwhile has left a message too."""
@@ -161,7 +172,7 @@ class End:
     detail: str = ""
 
 
-Instruction = Answer | Play | ReadDigits | LookUpCustomer | Enqueue | RecordMessage | End
+Instruction = Answer | Play | ReadDigits | LookUpCustomer | Enqueue | Promise | RecordMessage | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +205,17 @@ class QueueEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Promised:
+    """`refused`: why nobody will be called, in one word; empty when the promise holds."""
+
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageRecorded:
     """`file`: the name of the recording; empty when nothing was said."""
 
     file: str
 
 
-Result = Done | Digits | CustomerFound | QueueEnded | MessageRecorded
+Result = Done | Digits | CustomerFound | QueueEnded | Promised | MessageRecorded

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ivr.callback_dialogue import key_offer
 from ivr.prompts import fill, text_prompt
 from ivr.settings import Queue, TellRules
 from ivr.steps import KeyOffer, Prompt, Waiting
@@ -154,6 +155,7 @@ def waiting_in(queue: Queue, language: str, default: str, variables: Mapping[str
         waits=waits(tell, language, default),
         thanks=thanks(tell, language, default),
         tell_every_s=tell.every_s,
+        offer=key_offer(queue.callback, language, default) if queue.callback is not None else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,8 @@ LOUNGE, AGAIN, MESSAGE = "+498999998320", "+498999998321", "+498999998322"
 
 FULL, LONG, NOBODY = "+498999998323", "+498999998324", "+498999998325"
 """Into queues that give callers away at once, each by another rule."""
+KEYED = "+498999998326"
+"""Into a queue with a key that leads to a callback."""
 
 _QUEUE = """
 lounge:
@@ -28,6 +31,7 @@ lounge:
   tell: { position: true, every: 2s }
 small: { title: Small, overflow: [{ longer_than: 1 }] }
 slow: { title: Slow, overflow: [{ expected_over: 1m }] }
+keyed: { title: Keyed, callback: { greeting: This is us., key: 1 } }
 empty: { title: Empty, overflow: [{ signed_in_below: 1 }] }
 """
 _WAYS = "".join(
@@ -38,8 +42,9 @@ _FLOWS = {
     "again": "- answer\n    - queue: lounge\n      prefer: last\n      prefer_for: 10s\n",
     "message": "- voicemail: Please leave a message.\n    - hangup\n",
     **{queue: f"- queue: {queue}\n{_WAYS}" for queue in ("small", "slow", "empty")},
+    "keyed": "- queue: keyed\n",
 }
-_DIALLED = (LOUNGE, AGAIN, MESSAGE, FULL, LONG, NOBODY)
+_DIALLED = (LOUNGE, AGAIN, MESSAGE, FULL, LONG, NOBODY, KEYED)
 _NUMBERS = "".join(f'"{number}": {{ flow: {flow} }}\n' for number, flow in zip(_DIALLED, _FLOWS, strict=True))
 
 
@@ -151,3 +156,29 @@ async def test_who_is_given_away_by_rule_hears_the_way_of_the_cause(stage: Stage
     assert await stage.outcome(interaction_id) == "self_served"
     visit = await stage.row("the visit", "SELECT outcome FROM queue_visit WHERE interaction_id = ?", interaction_id)
     assert visit["outcome"] == "overflowed"
+
+
+async def test_a_key_pressed_while_waiting_leads_to_a_promise(stage: Stage) -> None:
+    caller = "+4930901820"
+    call, interaction_id = await stage.queued(caller, KEYED)
+    hearing = Hearing(call)
+    await hearing.hears("Press 1 and we call you back; you keep your place.")
+    await call.media.press("1")
+    await hearing.hears("We will call you back. You keep your place and may hang up now.")
+    async with asyncio.timeout(10):
+        await call.ended.wait()
+    query = "SELECT callback_number FROM queue_visit WHERE interaction_id = ? AND callback_number != ''"
+    assert await stage.row("the promise", query, interaction_id) == {"callback_number": caller}
+
+
+async def test_whose_number_is_withheld_types_one(stage: Stage) -> None:
+    call = await stage.dial(KEYED, "")
+    hearing = Hearing(call)
+    await hearing.hears("Press 1 and we call you back; you keep your place.")
+    await call.media.press("1")
+    await hearing.hears("Please enter the number at which we can call you, then press hash.")
+    await call.media.press("030901821#")
+    await hearing.hears("We will call 0 3 0 9 0 1 8 2 1. If that is right, press 1. To enter it again, press 2.")
+    await call.media.press("1")
+    await hearing.hears("We will call you back. You keep your place and may hang up now.")
+    await stage.row("the promise", "SELECT id FROM queue_visit WHERE callback_number = ?", "+4930901821")

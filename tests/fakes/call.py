@@ -30,11 +30,13 @@ class FakeCall:
         *,
         uniqueid: str = "lab1-1.1",
         number: str = NUMBER,
+        caller: str = "+4930123456",
         variables: Mapping[str, str] | None = None,
         prompts_end: bool = False,
         ends_at: str = "",
     ) -> None:
         self.id = uniqueid
+        self._caller = caller
         self.channel = f"PJSIP/trunk-{uniqueid.rpartition('.')[2]}"
         self.variables = {"CALLYARD_INTERACTION": uniqueid, "CALLYARD_NUMBER": number, **(variables or {})}
         self.dialled = ("", "")  # devices and agents of the last Dial
@@ -81,7 +83,7 @@ class FakeCall:
                 self._hear(action, headers)
 
         self._board.link.on_action = hear
-        head = header(uniqueid=self.id, channel=self.channel, callerid="+4930123456", dnid="", extension="s")
+        head = header(uniqueid=self.id, channel=self.channel, callerid=self._caller, dnid="", extension="s")
         peer = self._peer = await AgiPeer.connect(self._port, head)
         peer.variables = self.variables
         self._serving = asyncio.create_task(

@@ -13,6 +13,7 @@ from acd.snapshot import InteractionView
 from cti.arrivals import Arrivals
 from cti.fastagi import AgiServer
 from cti.messages import Messages
+from cti.outbound import Outbound
 from cti.ports import Measures
 from cti.session_ports import SessionPorts
 from ivr.site import Site
@@ -58,6 +59,7 @@ class Reception:
             dial_string=self.board.exchange.dial_string,
             utc=lambda: _EPOCH,
             messages=self.messages,
+            outbound=lambda: Outbound("DE"),
             dead_man_s=60,
             renew_every_s=renew_every_s,
         )
@@ -90,14 +92,15 @@ class Reception:
         *,
         uniqueid: str = "lab1-1.1",
         number: str = "+4989100",
+        caller: str = "+4930123456",
         variables: Mapping[str, str] | None = None,
         prompts_end: bool = False,
         ends_at: str = "",
     ) -> FakeCall:
         """A caller who dials the number."""
         return FakeCall(
-            self.board, self.port, uniqueid=uniqueid, number=number, variables=variables, prompts_end=prompts_end,
-            ends_at=ends_at,
+            self.board, self.port, uniqueid=uniqueid, number=number, caller=caller, variables=variables,
+            prompts_end=prompts_end, ends_at=ends_at,
         )  # fmt: skip
 
     def view(self, interaction_id: str = "lab1-1.1") -> InteractionView | None:

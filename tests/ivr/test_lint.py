@@ -8,7 +8,7 @@ import pytest
 
 from tests.ivr.sites import flow, problems_in, site_with
 
-LOOP = "a loop without end: no step on it waits for the caller (menu, collect, queue or voicemail)"
+LOOP = "a loop without end: no step on it waits for the caller (menu, collect, queue, callback or voicemail)"
 
 
 def test_a_loop_through_another_flow_is_found(tmp_path: Path) -> None:
@@ -126,6 +126,6 @@ billing:
 support: { title: Support }
 """
     assert problems_in(tmp_path, {"site.yaml": site, "queues.yaml": queues}) == [
-        f'queues.yaml:4:{column}: no words of our own in fr: expected "{which}" in texts'
+        f'queues.yaml:4:{column}: no words of our own in fr: expected "{which}"'
         for column, which in [(46, "long"), (46, "minute"), (46, "minutes"), (46, "position"), (96, "beyond")]
     ]
