@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from acd.commands import (
     AgentMoveChanged,
+    CallbackChanged,
     Command,
     InteractionClosed,
     InteractionOpened,
@@ -21,7 +22,7 @@ from acd.commands import (
     WrapUpClosed,
 )
 from acd.explain import RUNG_TOGETHER
-from acd.model import ANSWERED_BY_COLLEAGUE, OfferOutcome, Outcome, OverflowCause, Reason
+from acd.model import ANSWERED_BY_COLLEAGUE, CallbackState, OfferOutcome, Outcome, OverflowCause, Reason
 
 _ORDINALS = {1: "st", 2: "nd", 3: "rd"}
 
@@ -99,6 +100,23 @@ class _Step:
     priority: int
 
 
+def _callback(fact: CallbackChanged) -> str:
+    """How the promise stands, in words; empty where another line says it."""
+    match fact.state:
+        case CallbackState.PROMISED if fact.not_before:
+            return f"not reached ({fact.detail.replace('_', ' ')}); to be called again"
+        case CallbackState.PROMISED if not fact.detail:
+            return "to be called back; they need not stay on the line"
+        case CallbackState.CALLING:
+            return f"calling them back, {ordinal(fact.attempts)} call"
+        case CallbackState.ANSWERED:
+            return "they are on the line; the agent's phone rings"
+        case CallbackState.CANCELLED:
+            return "nobody is to call them back any more" + (f" ({fact.detail})" if fact.detail else "")
+        case _:
+            return ""
+
+
 class Story:
     """Turns commands into lines `caller  what happened`, given to `tell`."""
 
@@ -147,6 +165,8 @@ class Story:
             case OfferInteraction():
                 why = explain(command.reason, self._names())
                 self.note(command.interaction_id, f"offered to {self._name(command.agent_id)} because {why}")
+            case CallbackChanged() if words := _callback(command):
+                self.note(command.interaction_id, words)
             case TalkOpened():
                 waited = now - self._asked_at.get(command.interaction_id, now)
                 self.note(

@@ -10,6 +10,9 @@ import pytest
 from acd.events import (
     AgentMoveCancelled,
     AgentMoved,
+    CallbackAnswered,
+    CallbackCancelled,
+    CallbackFailed,
     CallerLeft,
     ClockReached,
     ConfigurationChanged,
@@ -27,6 +30,7 @@ from acd.events import (
 )
 from acd.model import (
     AgentProfile,
+    CallbackRules,
     Configuration,
     Outcome,
     OverflowCause,
@@ -264,3 +268,29 @@ def test_who_waits_is_told_how_long(scene: Scene) -> None:
 
 def test_every_cause_has_words() -> None:
     assert set(_CAUSES) == set(OverflowCause)
+
+
+def test_a_promise_to_call_back_is_told_step_by_step(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, replace(SITE, queues=(replace(BILLING, callback=CallbackRules()), TECH)))
+    submit = scene.office.dispatcher.submit
+    submit(InteractionArrived("c1", "+4930123456", "100", "main"))
+    submit(InteractionQueued("c1", "billing", callback_number="+4930123456"))
+    submit(CallerLeft("c1"))
+    scene.office.sign_in("maria")
+    submit(CallbackFailed("c1/1", "no_answer"))
+    submit(InteractionQueued("c1", "billing", callback_number="+4930123457"))
+    submit(CallbackAnswered("c1/2"))
+    told = [line for line in scene.told() if "call" in line or "line" in line]
+    assert told == [
+        "to be called back; they need not stay on the line",
+        "calling them back, 1st call",
+        "not reached (no answer); to be called again",
+        "nobody is to call them back any more (callback)",
+        "to be called back; they need not stay on the line",
+        "calling them back, 1st call",
+        "they are on the line; the agent's phone rings",
+    ]
+    submit(OfferRejected("c1/2"))
+    submit(FlowEnded("c1", Outcome.LOST))
+    submit(CallbackCancelled("c1", "boss"))
+    assert scene.told()[-2:] == ["nobody is to call them back any more (boss)", "the callback failed"]
