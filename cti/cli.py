@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cti import emergency_command, moves_command
+from cti import emergency_command, flow_command, moves_command
 from cti.config import Settings, describe, load_settings
 from cti.errors import CtiError
 from cti.queues_command import app as queues_app
@@ -31,6 +31,7 @@ app.add_typer(customers_app, name="customers")
 app.add_typer(numbers_app, name="numbers")
 app.add_typer(emergency_command.app, name="emergency")
 app.add_typer(queues_app, name="queues")
+app.add_typer(flow_command.app, name="flow")
 
 
 def _fail(error: Exception) -> None:

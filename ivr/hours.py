@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import holidays
 from holidays import HolidayBase
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from ivr.errors import did_you_mean, one_of, quote
 from ivr.values import Name, Part, Text, TimeZone, wrong
@@ -113,7 +113,12 @@ def _holiday_countries() -> Mapping[str, list[str]]:
     return holidays.list_supported_countries(include_aliases=False)
 
 
-Openings = Annotated[tuple[Opening, ...], BeforeValidator(_openings)]
+_WRITTEN = {"type": "string", "pattern": f"^({_RANGE.pattern}|closed)$"}
+Openings = Annotated[
+    tuple[Opening, ...],
+    BeforeValidator(_openings),
+    WithJsonSchema({"anyOf": [_WRITTEN, {"type": "array", "items": _WRITTEN}]}),
+]
 
 
 class Calendar(Part):

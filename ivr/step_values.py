@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from ivr.errors import did_you_mean, quote
-from ivr.values import Name, Seconds, Text, in_turn, wrong
+from ivr.values import Name, OneOrSeveral, Seconds, Text, in_turn, wrong
 
 #: Words for the keys that YAML would take for something else.
 KEY_WORDS = {"star": "*", "hash": "#"}
@@ -104,6 +104,7 @@ Preferred = Annotated[
     tuple[Text, ...],
     BeforeValidator(in_turn),
     AfterValidator(_preferred),
+    OneOrSeveral(),
 ]
 Retries = Annotated[int, AfterValidator(_retries), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 9})]
 DigitCount = Annotated[

@@ -10,8 +10,18 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    GetJsonSchemaHandler,
+    Tag,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from ivr.errors import did_you_mean, quote
 
@@ -118,6 +128,14 @@ def in_turn(value: Any) -> Any:
     return value if isinstance(value, tuple) else (value,)
 
 
+class OneOrSeveral:
+    """Tells editors of `in_turn`, of which the type alone says only that there are several."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        several = handler(core)
+        return {"anyOf": [several["items"], several]}
+
+
 def _few(texts: tuple[Any, ...]) -> tuple[Any, ...]:
     if not 1 <= len(texts) <= 20:
         raise wrong(f"{len(texts)} texts in turn: expected 1 to 20")
@@ -158,7 +176,7 @@ Sounds = Annotated[
 ]
 
 #: One text, or several that are told in turn.
-Announcements = Annotated[tuple[Texts, ...], BeforeValidator(in_turn), AfterValidator(_few)]
+Announcements = Annotated[tuple[Texts, ...], BeforeValidator(in_turn), AfterValidator(_few), OneOrSeveral()]
 
 Codec = Literal["ulaw", "alaw", "g722", "opus"]
 SkillLevel = Annotated[

@@ -10,8 +10,11 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from ivr.conditions import FUNCTIONS
+from ivr.dialogue import run_test
+from ivr.flow_tests import NOTHING, TURNS, Expected, Given, read_tests
 from ivr.hours import Calendar
 from ivr.lint import CALL_VARIABLES, SOUND_ENDINGS
+from ivr.loader import load_site
 from ivr.schema import STEPS, Flow
 from ivr.settings import (
     CUSTOMER_FIELDS,
@@ -90,6 +93,22 @@ def test_the_example_calendar_and_numbers_are_right(tmp_path: Path) -> None:
     numbers = next(block for block in blocks if '"+4989*"' in block)
 
     assert problems_in(tmp_path, {"hours.yaml": hours, "numbers.yaml": numbers}) == []
+
+
+def test_everything_that_a_flow_test_may_say_is_documented() -> None:
+    text = DOCS.partition("### Tests of flows")[2].partition("\n## ")[0]
+    wanted = keys(Given) | keys(Expected) | TURNS.keys() | {NOTHING, "number"}
+
+    assert {key for key in wanted if f"`{key}`" not in text} == set()
+
+
+def test_the_example_of_a_flow_test_passes() -> None:
+    site = load_site(Path(__file__).parents[2] / "site")
+    example = next(block for block in re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL) if "dialogue:" in block)
+    tests, problems = read_tests(site, "tests/main.yaml", example.encode())
+
+    assert problems == []
+    assert [run_test(site, test) for test in tests] == [None]
 
 
 def test_all_examples_are_yaml() -> None:

@@ -1,0 +1,120 @@
+"""The command `callyard flow`: check, try and test flows before a caller hears them. Only reads files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cti.config import load_settings
+from cti.errors import CtiError
+from ivr.dialogue import run_test
+from ivr.errors import Problem, SiteError, did_you_mean, one_of, quote
+from ivr.flow_tests import ReadTest, files_of_tests, read_tests
+from ivr.loader import load_site
+from ivr.schemas import SCHEMAS, schema_of
+from ivr.site import Site
+
+app = typer.Typer(no_args_is_help=True, help="Check, try and test flows before a caller hears them.")
+
+SiteFolder = Annotated[Path | None, typer.Option("--site", help="a site's folder; else the one of the settings")]
+
+
+@app.command()
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="a JSON list of file, line, column, message, kind")] = False,
+    site: SiteFolder = None,
+) -> None:
+    """Check the site's files and the flows' tests: every error with file, line and column; exit status 1 if any."""
+    folder = _folder(site)
+    errors: Sequence[Problem] = ()
+    hints: Sequence[Problem] = ()
+    try:
+        loaded = load_site(folder)
+        hints = loaded.untranslated
+        tests, found = _tests(loaded)
+        errors = sorted(found)
+        said = f"{folder}: {len(loaded.flows)} flows, {len(tests)} tests: no errors (version {loaded.version[:12]})"
+    except SiteError as error:
+        errors = error.problems
+    if as_json:
+        kinds = [*(("error", each) for each in errors), *(("hint", each) for each in hints)]
+        typer.echo(json.dumps([_plain(kind, each) for kind, each in kinds], ensure_ascii=False, indent=1))
+    else:
+        for hint in hints:
+            typer.echo(f"note: {hint}")
+        typer.echo("\n".join(map(str, errors)) if errors else said, err=bool(errors))
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema(kind: Annotated[str, typer.Argument(help=", ".join(SCHEMAS))] = "flow") -> None:
+    """Print the JSON schema of a kind of file, for editors."""
+    if kind not in SCHEMAS:
+        _fail(f"unknown kind of file {quote(kind)}: {one_of(SCHEMAS)}{did_you_mean(kind, SCHEMAS)}")
+    typer.echo(json.dumps(schema_of(kind), ensure_ascii=False, indent=2))
+
+
+@app.command("test")
+def run(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="files of tests; else all of the site's folder tests")
+    ] = None,
+    site: SiteFolder = None,
+) -> None:
+    """Run the tests of the flows, without a telephone: what came otherwise than they say; exit status 1 if any."""
+    loaded = _site(site)
+    tests, problems = _tests(loaded, files)
+    failed = [failure for each in tests if (failure := run_test(loaded, each)) is not None]
+    for problem in (*sorted(problems), *failed):
+        typer.echo(str(problem), err=True)
+    unread = f", {len(problems)} errors in the files" if problems else ""
+    typer.echo(f"{len(tests)} tests: {len(tests) - len(failed)} passed, {len(failed)} failed{unread}")
+    if failed or problems:
+        raise typer.Exit(1)
+
+
+def _folder(site: Path | None) -> Path:
+    try:
+        return site or load_settings().site_dir
+    except CtiError as error:
+        _fail(str(error))
+        raise AssertionError from error
+
+
+def _site(site: Path | None) -> Site:
+    try:
+        return load_site(_folder(site))
+    except SiteError as error:
+        _fail(str(error))
+        raise AssertionError from error
+
+
+def _tests(site: Site, files: Sequence[Path] | None = None) -> tuple[list[ReadTest], list[Problem]]:
+    """The tests of these files, or of the site's own, and what is wrong with the files."""
+    tests: list[ReadTest] = []
+    problems: list[Problem] = []
+    own, stray = files_of_tests(site)
+    for file in files or own:
+        name = str(file) if files else file.relative_to(site.folder).as_posix()
+        try:
+            read, wrong = read_tests(site, name, file.read_bytes())
+        except OSError as error:
+            read, wrong = [], [Problem(name, 1, 1, f"the file cannot be read: {error.strerror}")]
+        tests += read
+        problems += wrong
+    return tests, problems if files else [*stray, *problems]
+
+
+def _plain(kind: str, problem: Problem) -> dict[str, Any]:
+    return {**asdict(problem), "kind": kind}
+
+
+def _fail(message: str) -> None:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,210 @@
+"""Runs a flow's tests: each a call that is walked through its flow, held against what the test says."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from zoneinfo import ZoneInfo
+
+from ivr.errors import Problem, quote
+from ivr.flow_tests import (
+    NUMBER,
+    CalledBack,
+    Expected,
+    Expects,
+    Given,
+    HangsUp,
+    Hears,
+    Presses,
+    ReadTest,
+    Recorded,
+    Turn,
+    Waited,
+)
+from ivr.positions import Path
+from ivr.settings import CUSTOMER_FIELDS, canonical
+from ivr.site import Site
+from ivr.steps import CustomerFound, Ending, Enqueue, LookUpCustomer, Promise, Prompt, ReadDigits, RecordMessage
+from ivr.walk import Over, Spot, walk
+
+#: Texts that a failure tells as heard last.
+MOST_HEARD = 3
+#: What a test says of a callback → why nobody will be called, as the engine says it.
+_REFUSED = {"promised": "", "refused": "number", "never": "no_callback"}
+
+
+class _Stopped(Exception):
+    """The test is over before the call is: with what is wrong, or with nothing more to see."""
+
+    def __init__(self, problem: Problem | None) -> None:
+        self.problem = problem
+
+
+def run_test(site: Site, test: ReadTest) -> Problem | None:
+    """What came otherwise than the test says, at the entry that says it; None when the test passes."""
+    given = test.given
+    now = given.at.replace(tzinfo=ZoneInfo(site.settings.time_zone))
+    actors = _Actors(site, test)
+    try:
+        return actors.ends(walk(site, given.number, given.caller or "", actors, now))
+    except _Stopped as stopped:
+        return stopped.problem
+
+
+class _Actors:
+    """Plays the caller, the records and the queues as a test says; raises _Stopped when the test is decided."""
+
+    def __init__(self, site: Site, test: ReadTest) -> None:
+        self._test = test
+        self._turns = deque(test.turns)
+        self._records = [_finding(site, test.given, record) for record in _records(test.given)]
+        self._heard: deque[str] = deque(maxlen=MOST_HEARD)
+        self._place: Path = ()
+
+    def hears(self, spot: Spot, prompt: Prompt) -> None:
+        said = prompt.text or prompt.sound
+        self._heard.append(said)
+        if self._turns:
+            _, turn = self._turns[0]
+            if isinstance(turn, Hears) and turn.hears in said:
+                self._turns.popleft()
+
+    def presses(self, spot: Spot, wanted: ReadDigits) -> str | None:
+        came = f"a question waits for keys at {spot}"
+        turn = self._next()
+        match turn:
+            case Presses():
+                return turn.presses
+            case HangsUp():
+                return None
+        raise self._otherwise(turn, came)
+
+    def finds(self, spot: Spot, wanted: LookUpCustomer) -> CustomerFound | None:
+        sought = canonical(wanted.value) if wanted.by == NUMBER else wanted.value
+        found = [values for keys, values in self._records if keys.get(wanted.by) == sought]
+        return CustomerFound(len(found), found[0] if len(found) == 1 else {})
+
+    def leaves_queue(self, spot: Spot, wanted: Enqueue) -> str | None:
+        came = f"the caller waits in queue {wanted.queue} at {spot}"
+        turn = self._next_but_expected(spot, "queue", wanted)
+        match turn:
+            case Waited():
+                return turn.queue
+            case HangsUp():
+                return None
+        raise self._otherwise(turn, came)
+
+    def promises(self, spot: Spot, wanted: Promise) -> str | None:
+        came = f"the caller asks to be called back by queue {wanted.queue} at {spot}"
+        turn = self._next_but_expected(spot, "callback", wanted)
+        match turn:
+            case CalledBack():
+                return _REFUSED[turn.callback]
+            case HangsUp():
+                return None
+        raise self._otherwise(turn, came)
+
+    def leaves_message(self, spot: Spot, wanted: RecordMessage) -> bool | None:
+        came = f"a message is recorded at {spot}"
+        turn = self._next()
+        match turn:
+            case Recorded():
+                return turn.message == "left"
+            case HangsUp():
+                return None
+        raise self._otherwise(turn, came)
+
+    def ends(self, over: Over) -> Problem | None:
+        """What is wrong once the call is over."""
+        while self._turns:
+            self._place, turn = self._turns.popleft()
+            if not (isinstance(turn, Expects) and turn.expects.is_of_the_end and _is_so(turn.expects, over)):
+                return self._otherwise(turn, f"the call is over: {over}").problem
+        return None
+
+    def _next_but_expected(self, spot: Spot, word: str, came: Enqueue | Promise) -> Turn:
+        """The entry after those that expect the caller to be here, which are held against what came."""
+        turn = self._next()
+        while isinstance(turn, Expects) and getattr(turn.expects, word) is not None:
+            differences = list(_differences(turn.expects, word, came, spot.language))
+            if differences:
+                raise self._failed(f"{'; '.join(differences)} at {spot}")
+            turn = self._next()
+        return turn
+
+    def _next(self) -> Turn:
+        """The entry whose turn it is; the test is passed if there is none."""
+        if not self._turns:
+            raise _Stopped(None)
+        self._place, turn = self._turns.popleft()
+        return turn
+
+    def _otherwise(self, turn: Turn, came: str) -> _Stopped:
+        heard = f", having heard {', '.join(map(quote, self._heard))}" if self._heard else ""
+        return self._failed(f"expected {_wanted(turn)}; came: {came}{heard}")
+
+    def _failed(self, message: str) -> _Stopped:
+        return _Stopped(self._test.problem(self._place, message))
+
+
+def _records(given: Given) -> Iterator[Mapping[str, str]]:
+    if given.customer is not None:
+        yield {NUMBER: given.caller or "", **given.customer}
+    yield from given.customers
+
+
+def _finding(site: Site, given: Given, record: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """By what a record is found, and what a flow then sees; a field that is not given is empty."""
+    names = (*CUSTOMER_FIELDS, *site.settings.customer_fields)
+    keys = {NUMBER: canonical(record.get(NUMBER, "")), "account": record.get("account", "")}
+    return keys, {name: record.get(name, "") for name in names}
+
+
+def _differences(expected: Expected, word: str, came: Enqueue | Promise, language: str) -> Iterator[str]:
+    queue = getattr(expected, word)
+    if queue != came.queue:
+        yield f"expected {word} {queue}, came {came.queue}"
+    if expected.priority is not None and expected.priority != came.priority:
+        yield f"expected priority {expected.priority}, came {came.priority}"
+    if isinstance(came, Enqueue) and expected.skills is not None and expected.skills != dict(came.skills):
+        yield f"expected skills {_pairs(expected.skills)}, came {_pairs(dict(came.skills))}"
+    attributes = dict(came.attributes)
+    for name, value in (expected.attributes or {}).items():
+        if attributes.get(name) != value:
+            yield f"expected {name} {quote(value)}, came {quote(attributes[name]) if name in attributes else 'none'}"
+    if expected.language is not None and expected.language != language:
+        yield f"expected language {expected.language}, came {language}"
+
+
+def _pairs(skills: Mapping[str, int]) -> str:
+    return ", ".join(f"{skill} {level}" for skill, level in sorted(skills.items())) or "none"
+
+
+def _is_so(expected: Expected, over: Over) -> bool:
+    if over.end is None:
+        return False
+    ending, cause = over.end.ending, over.end.cause
+    if expected.refused is not None:
+        return ending is Ending.REFUSED and cause == expected.refused
+    return ending is (Ending.BROKEN if expected.ended == "broken" else Ending.DESIGNED)
+
+
+def _wanted(turn: Turn) -> str:
+    match turn:
+        case Hears():
+            return f"to hear {quote(turn.hears)}"
+        case Presses():
+            return f"a question for the keys {turn.presses or 'that are not pressed'}"
+        case Waited():
+            return f"a wait in a queue, which ends {turn.queue}"
+        case CalledBack():
+            return f"a wish to be called back, which is {turn.callback}"
+        case Recorded():
+            return "a recording of a message"
+        case Expects(expects=expected):
+            if expected.queue is not None:
+                return f"a wait in queue {expected.queue}"
+            if expected.callback is not None:
+                return f"a wish to be called back by queue {expected.callback}"
+            return f"refused {expected.refused}" if expected.refused else f"the end, {expected.ended}"
+    return "a question, a wait or a recording to hang up at"

@@ -1,0 +1,318 @@
+"""Tests of flows as they stand in a site's `tests/*.yaml`: who calls, what is heard and pressed, what is expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path as Folder
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from ivr.errors import Problem, did_you_mean, one_of, quote
+from ivr.lint import unknown
+from ivr.messages import problems_of
+from ivr.positions import Document, Path, read_document
+from ivr.settings import CUSTOMER_FIELDS
+from ivr.site import Site
+from ivr.step_values import KEY_WORDS, Priority
+from ivr.values import Language, Name, Part, PhoneNumber, SkillLevel, Text, VariableName, wrong
+
+#: Under this key of a customer stands a telephone number; it is no field that flows see.
+NUMBER = "number"
+#: What is written for a caller who presses nothing.
+NOTHING = "nothing"
+MOST_KEYS = 64
+
+_YES_NO = {"yes": "true", "no": "false", "true": "true", "false": "false"}
+
+Model = TypeVar("Model", bound=Part)
+
+
+def _instant(value: Any) -> datetime:
+    try:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}", value):
+            raise ValueError(value)
+        return datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        raise wrong(f"{quote(value)} is not a time: expected a date and a time such as 2026-11-23T10:00") from None
+
+
+def _keys(value: Any) -> str:
+    keys = KEY_WORDS.get(value, value) if isinstance(value, str) else None
+    if keys == NOTHING:
+        return ""
+    if not keys or len(keys) > MOST_KEYS or not set(keys) <= set("0123456789*#"):
+        shown = "nothing stands here" if value is None else f"{quote(value)} are not keys"
+        raise wrong(f'{shown}: expected keys such as 1, 123456# or "*", or the word {NOTHING}')
+    return keys
+
+
+def _yes_no(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _record(fields: Mapping[str, str]) -> Mapping[str, str]:
+    vip = fields.get("vip", "no")
+    if vip not in _YES_NO:
+        raise wrong(f"vip {quote(vip)}: expected yes or no")
+    return {**fields, "vip": _YES_NO[vip]}
+
+
+def _some(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not entries:
+        raise wrong("the dialogue is empty: expected at least one entry, such as - hears: Welcome")
+    return entries
+
+
+#: Local time of the site.
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$"}),
+]
+Keys = Annotated[
+    str,
+    BeforeValidator(_keys),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": f"^([0-9*#]+|star|hash|{NOTHING})$"}, {"type": "integer"}]}
+    ),
+]
+Record = Annotated[Mapping[VariableName, Annotated[str, BeforeValidator(_yes_no)]], AfterValidator(_record)]
+
+
+class Given(Part):
+    """Who calls, which number, when, and which customers there are. No `caller`: the number is withheld.
+
+    `customer` is the one who calls from the caller's number; `customers` are others, with a `number` of their own.
+    """
+
+    number: PhoneNumber
+    at: Instant
+    caller: PhoneNumber | None = None
+    customer: Record | None = None
+    customers: tuple[Record, ...] = ()
+
+
+class Turn(Part):
+    """One entry of a dialogue, known by its word."""
+
+    word: ClassVar[str]
+
+
+class Hears(Turn):
+    """From here on, the caller hears something with these words in it."""
+
+    word = "hears"
+    hears: Text
+
+
+class Presses(Turn):
+    """What the caller presses at the next question."""
+
+    word = "presses"
+    presses: Keys
+
+
+class Expected(Part):
+    """What must have become of the call: one of `queue`, `callback`, `ended` or `refused`, and more about it."""
+
+    queue: Name | None = None
+    callback: Name | None = None
+    priority: Priority | None = None
+    skills: Mapping[Name, SkillLevel] | None = None
+    attributes: Mapping[str, Text] | None = None
+    language: Language | None = None
+    ended: Literal["normal", "broken"] | None = None
+    refused: Literal["busy", "closed", "blocked", "unallocated"] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Expected:
+        outcomes = [word for word in ("queue", "callback", "ended", "refused") if getattr(self, word) is not None]
+        if len(outcomes) != 1:
+            found = " and ".join(outcomes) or "none"
+            raise wrong(f"expected exactly one of queue, callback, ended or refused, got {found}")
+        for word in ("priority", "skills", "attributes", "language"):
+            fits = ("queue",) if word == "skills" else ("queue", "callback")
+            if outcomes[0] not in fits and getattr(self, word) is not None:
+                raise wrong(f"{word} can only be expected together with {' or '.join(fits)}")
+        return self
+
+    @property
+    def is_of_the_end(self) -> bool:
+        """Whether the call must be over."""
+        return self.queue is None and self.callback is None
+
+
+class Expects(Turn):
+    """The call waits in a queue, asks to be called back, or is over, in this way."""
+
+    word = "expects"
+    expects: Expected
+
+
+class Waited(Turn):
+    """How the wait in the queue ends."""
+
+    word = "queue"
+    queue: Literal["served", "timed_out", "full", "long_wait", "nobody", "closed", "promised"]
+
+
+class CalledBack(Turn):
+    """Whether the caller is promised to be called back: under this number not (`refused`), or under none (`never`)."""
+
+    word = "callback"
+    callback: Literal["promised", "refused", "never"]
+
+
+class Recorded(Turn):
+    """Whether the caller says something after the tone."""
+
+    word = "message"
+    message: Literal["left", "none"]
+
+
+class HangsUp(Turn):
+    """The caller hangs up at the next question, in the queue or instead of a message."""
+
+    word = "hangs_up"
+    hangs_up: None = None
+
+
+TURNS: Mapping[str, type[Turn]] = {
+    turn.word: turn for turn in (Hears, Presses, Expects, Waited, CalledBack, Recorded, HangsUp)
+}
+
+
+class FlowTest(Part):
+    """One test as it is written; the dialogue's entries are read one by one."""
+
+    given: Given
+    dialogue: Annotated[tuple[Any, ...], AfterValidator(_some)]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTest:
+    """A test that can be run, with its places in the file. `turns`: each with its place."""
+
+    document: Document
+    name: str
+    given: Given
+    turns: tuple[tuple[Path, Turn], ...]
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """Something at a place of this test, which is named."""
+        return self.document.problem(path, f"{self.name}: {message}")
+
+
+def files_of_tests(site: Site) -> tuple[list[Folder], list[Problem]]:
+    """The files of tests that a site has, and those that only look like it."""
+    folder = site.folder / "tests"
+    stray = [
+        Problem(f"tests/{file.name}", 1, 1, "this file is not read: expected the ending .yaml")
+        for file in sorted(folder.glob("*.yml"))
+    ]
+    return sorted(folder.glob("*.yaml")), stray
+
+
+def read_tests(site: Site, file: str, content: bytes) -> tuple[list[ReadTest], list[Problem]]:
+    """The tests of one file, and everything that is wrong with it. A test with problems is left out."""
+    document, problems = read_document(file, content)
+    if document is None:
+        return [], problems
+    entries = {} if document.value is None else document.value
+    if not isinstance(entries, dict):
+        return [], [*problems, document.problem((), "expected tests by name, such as billing by key:")]
+    reading = _Reading(site, document)
+    tests = [reading.test(name, value) for name, value in entries.items()]
+    return [test for test in tests if test is not None], [*problems, *reading.problems]
+
+
+class _Reading:
+    def __init__(self, site: Site, document: Document) -> None:
+        self.site = site
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def test(self, name: str, value: Any) -> ReadTest | None:
+        before = len(self.problems)
+        test = self._model(FlowTest, value, (name,))
+        if test is None:
+            return None
+        self.problems += self._unknown_fields(test.given, (name, "given"))
+        turns = [
+            (place, turn)
+            for at, each in enumerate(test.dialogue)
+            if (turn := self._turn(each, place := (name, "dialogue", at))) is not None
+        ]
+        if len(self.problems) > before:
+            return None
+        return ReadTest(self.document, name, test.given, tuple(turns))
+
+    def _turn(self, value: Any, place: Path) -> Turn | None:
+        if value == HangsUp.word:
+            value = {value: None}
+        if not isinstance(value, dict) or not value:
+            self.problems.append(
+                self.document.problem(place, f"expected an entry such as - hears: Welcome, {_known()}")
+            )
+            return None
+        word = next((key for key in value if key in TURNS), None)
+        if word is None:
+            first = next(iter(value))
+            message = f"unknown entry {quote(first)}: {_known()}{did_you_mean(first, TURNS)}"
+            self.problems.append(self.document.problem((*place, first), message, at_key=True))
+            return None
+        if word == Presses.word and isinstance(value[word], int):
+            # As it is written: a leading zero is a key too.
+            value = {**value, word: self.document.entry((*place, word)).text}
+        turn = self._model(TURNS[word], value, place)
+        if isinstance(turn, Expects):
+            self.problems += self._unknown_names(turn.expects, (*place, word))
+        return turn
+
+    def _model(self, model: type[Model], value: Any, place: Path) -> Model | None:
+        try:
+            return TypeAdapter(model).validate_python({} if value is None else value)
+        except ValidationError as error:
+            self.problems += problems_of(self.document, model, error, place)
+            return None
+
+    def _unknown_names(self, expected: Expected, place: Path) -> Iterator[Problem]:
+        site = self.site
+        for word, queue in (("queue", expected.queue), ("callback", expected.callback)):
+            if queue is not None and queue not in site.queues:
+                yield self.document.problem((*place, word), unknown("queue", queue, site.queues))
+        for skill in expected.skills or ():
+            if skill not in site.skills:
+                yield self.document.problem(
+                    (*place, "skills", skill), unknown("skill", skill, site.skills), at_key=True
+                )
+        if expected.language is not None and expected.language not in site.settings.languages:
+            message = unknown("language", expected.language, site.settings.languages)
+            yield self.document.problem((*place, "language"), message)
+
+    def _unknown_fields(self, given: Given, place: Path) -> Iterator[Problem]:
+        known = [*CUSTOMER_FIELDS, *self.site.settings.customer_fields, NUMBER]
+        records: list[tuple[Path, Mapping[str, str]]] = [
+            ((*place, "customers", at), record) for at, record in enumerate(given.customers)
+        ]
+        if given.customer is not None:
+            records.append(((*place, "customer"), given.customer))
+        for path, record in records:
+            for name in record:
+                if name not in known:
+                    yield self.document.problem((*path, name), unknown("field", name, known), at_key=True)
+
+
+def _known() -> str:
+    return one_of(TURNS)
