@@ -12,6 +12,7 @@ import typer
 
 from cti.config import load_settings
 from cti.errors import CtiError
+from cti.flow_terminal import tread
 from ivr.dialogue import run_test
 from ivr.errors import Problem, SiteError, did_you_mean, one_of, quote
 from ivr.flow_tests import ReadTest, files_of_tests, read_tests
@@ -77,6 +78,22 @@ def run(
     typer.echo(f"{len(tests)} tests: {len(tests) - len(failed)} passed, {len(failed)} failed{unread}")
     if failed or problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def walk(
+    where: Annotated[str, typer.Argument(metavar="FLOW|NUMBER", help="a flow, or a number that callers dial")],
+    caller: Annotated[str, typer.Option(help="the caller's number; withheld if left out")] = "",
+    at: Annotated[str, typer.Option(help="when, as in 2026-11-23T10:00, in the site's time zone; else now")] = "",
+    language: Annotated[str, typer.Option(help="what the caller hears; else the number's or the site's")] = "",
+    site: SiteFolder = None,
+) -> None:
+    """Try a flow in the terminal: read what the caller hears, type keys, say what is found and how queues end."""
+    loaded = _site(site)
+    try:
+        typer.echo(str(tread(loaded, where, caller, at, language)))
+    except ValueError as error:
+        _fail(str(error))
 
 
 def _folder(site: Path | None) -> Path:

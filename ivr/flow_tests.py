@@ -33,7 +33,8 @@ NUMBER = "number"
 NOTHING = "nothing"
 MOST_KEYS = 64
 
-_YES_NO = {"yes": "true", "no": "false", "true": "true", "false": "false"}
+#: Whether a customer is a VIP: as it is written → as flows see it.
+YES_NO = {"yes": "true", "no": "false", "true": "true", "false": "false"}
 
 Model = TypeVar("Model", bound=Part)
 
@@ -63,9 +64,9 @@ def _yes_no(value: Any) -> Any:
 
 def _record(fields: Mapping[str, str]) -> Mapping[str, str]:
     vip = fields.get("vip", "no")
-    if vip not in _YES_NO:
+    if vip not in YES_NO:
         raise wrong(f"vip {quote(vip)}: expected yes or no")
-    return {**fields, "vip": _YES_NO[vip]}
+    return {**fields, "vip": YES_NO[vip]}
 
 
 def _some(entries: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -136,3 +136,83 @@ def test_schemas_are_printed_for_editors() -> None:
     assert unknown.exit_code == 1
     assert 'unknown kind of file "queue": expected flow, site' in unknown.stderr
     assert 'did you mean "queues"?' in unknown.stderr
+
+
+CALL = ("--caller", "+4930901820", "--at", "2026-11-23T10:00")
+
+
+def test_the_walk_in_the_documentation_is_what_the_terminal_shows(folder: Path) -> None:
+    document = (EXAMPLE.parent / "docs" / "flows.md").read_text(encoding="utf-8")
+    shown = document.partition("$ callyard flow walk +498999998100 --caller +4930901820 --at 2026-11-23T10:00\n")[2]
+
+    result = flow("walk", "+498999998100", *CALL, "--site", str(folder), stdin="name=Anna, vip=yes\n2\ntimed\n\n")
+
+    assert result.exit_code == 0
+    assert [line.rstrip() for line in result.stdout.splitlines()] == shown.partition("```")[0].splitlines()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("", "the caller hung up at main welcome:3 (lookup)"),
+        ("h\n", "the caller hung up at main welcome:3 (lookup)"),
+        ("\nh\n", "the caller hung up at main main-menu:0 (menu)"),
+        ("2\n1a\n", '    "1a" are not keys: expected 0 to 9, * or #, t or h'),
+        ("2\n9\n", "    en: That is not a choice."),
+        ("2\nt\nt\n", "[main billing:0 (collect)]"),
+        ("2\n3\nstar\n", "    zh: 账单问题请按一，技术支持请按二，重听请按星号键。"),
+        ("2\n1123456#\n", "    looks for a customer by account: 123456"),
+        ("2\n1\n", "    (# ends typing, else → billing:1, otherwise → ask-for-billing:0)"),
+        ("2\n31123456#\n\n", "    skills: mandarin 3"),
+        ("name=Anna,vip=yes\n1\n1#1#\n", "    prefers last for 20 s"),
+        (
+            "nmae=Anna\n",
+            '    unknown field "nmae": expected id, name, company, account, language, vip or note',
+        ),
+        ("name\n", '    "name": expected a field and its value, such as name=Anna or vip=yes'),
+        ("vip=maybe\n", '    "vip=maybe": expected a field and its value'),
+        ("\n2\nserve\n", "ended as designed (normal) at main goodbye:1 (hangup)"),
+        ("\n2\nt\nn\n", "ended as designed (normal) at main all-busy:1 (hangup)"),
+        ("\n2\nlost\n", '    unknown word "lost": expected served, timed_out, full, long_wait, nobody or closed'),
+    ],
+)
+def test_who_walks_is_asked_until_the_answer_is_understood(folder: Path, typed: str, told: str) -> None:
+    result = flow("walk", "main", *CALL, "--site", str(folder), stdin=typed)
+
+    assert result.exit_code == 0
+    assert told in result.stdout
+
+
+def test_a_callback_is_walked_too(folder: Path) -> None:
+    change(folder / "queues.yaml", "billing:\n", "billing:\n  callback: { greeting: This is Northwind. }\n")
+    change(folder / "flows" / "main.yaml", "    - set: { topic: Billing }\n", "    - callback: billing\n")
+
+    kept = flow("walk", "main", *CALL, "--site", str(folder), stdin="\n11#1#\n\n\np\n")
+    refused = flow("walk", "main", *CALL, "--site", str(folder), stdin="\n11#1#\nrefused\n")
+
+    assert "    asks to be called back by billing under +4930901820, priority 0" in kept.stdout
+    assert "    en: We will call you back." in kept.stdout
+    assert "promised → " in kept.stdout
+    assert "    en: Please enter the number at which we can call you, then press hash." in refused.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mian"], 'unknown flow "mian": expected main or office; did you mean "main"?, or a number'),
+        (["main", "--at", "noon"], '"noon" is not a time: expected for example 2026-11-23T10:00'),
+        (["main", "--language", "fr"], 'unknown language "fr": expected en or zh'),
+    ],
+)
+def test_what_cannot_be_walked_is_said(folder: Path, words: list[str], said: str) -> None:
+    result = flow("walk", *words, "--site", str(folder))
+
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_without_a_time_it_is_now_and_unlisted_numbers_are_refused(folder: Path) -> None:
+    result = flow("walk", "+49111", "--language", "zh", "--site", str(folder))
+
+    assert "refused (unallocated)" in result.stdout
+    assert result.stdout.startswith("It is ")
