@@ -76,6 +76,7 @@ def open_visit(
         interaction.ring = interaction.raised = interaction.steps_since = 0
     interaction.visits += 1
     interaction.visit_id = f"{interaction.id}#{interaction.visits}"
+    interaction.is_promised_visit = bool(interaction.callback_number)
     interaction.entered_at = floor.now
     interaction.looked_at = floor.now
     place(floor, interaction, Stage.QUEUED, queue, "")
@@ -115,7 +116,8 @@ def close_visit(
         )
     )
     gave_up = outcome is VisitOutcome.ABANDONED
-    note_waited(floor, interaction.queue, floor.now - interaction.entered_at, gave_up=gave_up)
+    if not interaction.is_promised_visit:  # a promise stands in line without anybody's patience
+        note_waited(floor, interaction.queue, floor.now - interaction.entered_at, gave_up=gave_up)
     if gave_up:
         note_abandoned(floor, interaction)
     interaction.visit_id = ""

@@ -22,7 +22,7 @@ from typing import Any, Self
 import structlog
 from sqlalchemy import Table, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import CompileError, DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from acd import commands
@@ -252,7 +252,7 @@ class Records:
             try:
                 async with asyncio.timeout(30):
                     await self._write(rows, position)
-            except (SQLAlchemyError, OSError, TimeoutError, ValueError, OverflowError) as error:
+            except Exception as error:  # noqa: BLE001  # whatever it is, the writer goes on
                 if _blames_the_row(error):
                     rows = await self._write_one_by_one(rows)
                     continue
@@ -285,7 +285,7 @@ class Records:
         for place, row in enumerate(rows):
             try:
                 await self._write([row], None)
-            except (SQLAlchemyError, OSError, ValueError, OverflowError) as error:
+            except Exception as error:  # noqa: BLE001  # as above
                 if not _blames_the_row(error):
                     return list(rows[place:])
                 self.refused += 1
@@ -302,9 +302,12 @@ class Records:
 
 
 def _blames_the_row(error: Exception) -> bool:
-    if isinstance(error, DataError | IntegrityError | ValueError | OverflowError):
+    """Whether the row cannot be written at all; else the database is away, and the row waits for it."""
+    if isinstance(error, DataError | IntegrityError | CompileError):
         return True
-    return isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    if isinstance(error, SQLAlchemyError):
+        return isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    return not isinstance(error, OSError | TimeoutError)
 
 
 def _why(error: Exception) -> str:

@@ -90,6 +90,7 @@ class Caller:
     until: int = 0
     told: tuple[int, bool] = (0, False)
     chain: tuple[str, ...] = ()
+    by_promise: bool = False
     wait_until: int = 0
     since: int = 0
     left: str = ""

@@ -85,6 +85,7 @@ class Overflows:
     def take_visit(self, command: VisitOpened, event: Event, now: int) -> None:
         """After the mirror has put them into the line."""
         caller = self.mirror.callers[command.interaction_id]
+        caller.by_promise = command.callback_number != ""
         asks = isinstance(event, InteractionQueued) and self.asks(command, event)
         if isinstance(event, InteractionQueued) and asks:
             caller.chain = (command.queue,)
@@ -107,7 +108,8 @@ class Overflows:
             line = self._line(command.interaction_id, command.queue, now)
             step = Step(command.interaction_id, line, caller.chain, command.entered_at, closed=command)
             account.steps.append(step)
-        self._add(account.waited, command.queue, now - command.entered_at)
+        if not caller.by_promise:
+            self._add(account.waited, command.queue, now - command.entered_at)
         if command.outcome is VisitOutcome.ABANDONED:
             self._add(account.leavers, command.queue, 1)
             rules = self.mirror.rules_of(caller.chain[0])

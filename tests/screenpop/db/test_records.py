@@ -102,6 +102,16 @@ async def test_a_row_that_the_database_refuses_costs_no_other(store: Store) -> N
     assert (await whole(store, "before"))["outcome"] == (await whole(store, "after"))["outcome"] == "served"
 
 
+async def test_a_row_that_cannot_be_written_at_all_costs_no_other(store: Store) -> None:
+    async with Records(store) as records:
+        records._take(1, [(tables.interaction, {"id": "i9", "no_such_column": 1})])
+        records.keep(2, life_of("i2"))
+        async with asyncio.timeout(5):
+            await records.flush()
+        assert records.refused == 1
+        assert await records.written_position() == 2
+
+
 async def test_hostile_text_is_written_as_it_is_but_for_what_no_database_takes(store: Store) -> None:
     caller = "'; DROP TABLE talk; --\"<script>张伟\r\n\x00\ud800"
     async with Records(store) as records:
