@@ -22,9 +22,10 @@ class ConfigurationChanged:
 
 @dataclass(frozen=True, slots=True)
 class InteractionArrived:
-    """A customer's request reached us. `caller` is E.164, an extension, or empty when withheld.
+    """A customer's request reached us. `caller`: as the network gave it, an extension, or empty when withheld.
 
-    `arrived_at`: when that was, if it is told later (a gap); 0 means now.
+    `arrived_at`: when that was, if it is told later (a gap); 0 means now. `number`: the caller's as promises to call
+    back name it (E.164); empty: `caller` is compared with them.
     """
 
     interaction_id: str
@@ -34,6 +35,7 @@ class InteractionArrived:
     medium: str = "voice"
     gap: bool = False
     arrived_at: int = 0
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)

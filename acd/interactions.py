@@ -44,7 +44,8 @@ class Interaction:
     `callback_number`: of a promise to call back that is open, else empty; with `callback`, the rules under which it was
     made at `promised_at`; `attempts`: calls begun; `not_before`: when the next may be, 0 for any time; `on_line`: the
     customer has answered and waits like any caller; `carried`: what the call that keeps the promise takes up.
-    `is_promised_visit`: a promise entered the queue, not a caller.
+    `is_promised_visit`: a promise entered the queue, not a caller. `number`: the caller's as promises name it; empty:
+    `caller` is.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Interaction:
     on_line: bool = False
     is_promised_visit: bool = False
     carried: str = ""
+    number: str = ""
     rank: RankKey = field(default=NO_RANK, metadata=DERIVED)
     terms: Terms = field(default=NO_TERMS, metadata=DERIVED)
     step_at: int = field(default=0, metadata=DERIVED)

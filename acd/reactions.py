@@ -200,6 +200,7 @@ def _arrived(floor: Floor, event: InteractionArrived) -> None:
         medium=event.medium,
         arrived_at=arrived_at,
         gap=event.gap,
+        number=event.number,
     )
     floor.out.append(
         InteractionOpened(
@@ -267,7 +268,7 @@ def _enter_queue(floor: Floor, interaction: Interaction, event: InteractionQueue
     if interaction.first_asked_at is None:
         asked = floor.now if event.first_asked_at is None else event.first_asked_at
         interaction.first_asked_at = min(asked, floor.now)
-    take_over(floor, interaction, event.queue, interaction.caller, number)
+    take_over(floor, interaction, event.queue, interaction.number or interaction.caller, number)
     if keeps_place:
         interaction.attributes = event.attributes or interaction.attributes
     else:

@@ -186,7 +186,8 @@ class Arrivals:
             await self._recall_talk(conversation, interaction_id)
             self._dispatcher.submit(InteractionAttached(interaction_id))
         else:
-            self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, session.flow))
+            number = self._ports.outbound().written(caller)
+            self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, session.flow, number=number))
             await self._ports.directory.match_caller(interaction_id, caller)
         await conversation.set_variable("CALLYARD_SEEN", "1")
         if await conversation.get_variable("CALLYARD_AWAY"):

@@ -61,6 +61,22 @@ class Outbound:
         written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
         return written if is_dialable(written) else Refused("invalid")
 
+    def written(self, raw: str) -> str:
+        """The number of a caller, as the network gave it, in E.164: as `check` writes those that we promise to call.
+        Empty when it is none, withheld, or an extension."""
+        text = raw.strip()
+        if len(text) > _LONGEST or not _SHAPE.fullmatch(text):
+            return ""
+        # Some trunks send international numbers without the plus.
+        for form in (text, "+" + text) if text.isdigit() else (text,):
+            try:
+                number = phonenumbers.parse(form, self.country or None)
+            except NumberParseException:
+                continue
+            if phonenumbers.is_valid_number(number):
+                return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        return ""
+
     def _is_short(self, text: str, number: phonenumbers.PhoneNumber) -> bool:
         return shortnumberinfo.is_emergency_number(text, self.country) or shortnumberinfo.is_valid_short_number(number)
 

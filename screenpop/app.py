@@ -17,7 +17,17 @@ from screenpop.live import Live
 from screenpop.moves import Moves
 from screenpop.people import People
 from screenpop.ports import Desk, Inquiry
-from screenpop.routes import customers, desktop, emergencies, floor, health, interactions, session, statuses
+from screenpop.routes import (
+    callbacks,
+    customers,
+    desktop,
+    emergencies,
+    floor,
+    health,
+    interactions,
+    session,
+    statuses,
+)
 from screenpop.routes import moves as moves_routes
 from screenpop.routes.borders import Borders
 from screenpop.routes.page import Page
@@ -69,7 +79,7 @@ def create_app(
 
 def _api() -> APIRouter:
     api = APIRouter()
-    for part in (session, customers, interactions, floor, emergencies, moves_routes, health, desktop):
+    for part in (session, customers, interactions, floor, emergencies, moves_routes, callbacks, health, desktop):
         api.include_router(part.router)
 
     @api.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)

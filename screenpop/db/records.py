@@ -2,7 +2,8 @@
 
 `keep` only puts rows into a bounded list; one writer takes them out in batches, at most `interval_s` after the
 first, and writes each batch with the journal position it reaches in one transaction. Every fact sets its own
-columns of the row with its id, so facts may come doubled and in any order.
+columns of the row with its id, so facts may come doubled and in any order; of a callback, whose facts set the same
+columns, the latest stays.
 
 Overflow: when the list is full (the database has been away for long) the oldest rows stay and the new ones are
 left out, counted and logged. From then on the stored position stays before the first entry left out
@@ -52,6 +53,7 @@ _PLACES: dict[type, tuple[Table, Mapping[str, str]]] = {
             "timed_out": "wrap_up_timed_out",
         },
     ),
+    commands.CallbackChanged: (tables.callback, {}),
     commands.AgentIntervalClosed: (tables.agent_interval, {"interval_id": "id"}),
 }
 
@@ -276,7 +278,7 @@ class Records:
             groups[table, tuple(columns)].append(columns)
         async with self._store.write() as connection:
             for (table, _), alike in groups.items():
-                await self._store.upsert(connection, table, ("id",), alike)
+                await self._store.upsert(connection, table, table.primary_key.columns.keys(), alike)
             if position is not None:
                 await self._set_position(connection, position)
 
@@ -289,7 +291,7 @@ class Records:
                 if not _blames_the_row(error):
                     return list(rows[place:])
                 self.refused += 1
-                log.error("record refused", table=row[0].name, id=row[1]["id"], why=_why(error))
+                log.error("record refused", table=row[0].name, id=_id_of(row), why=_why(error))
         return []
 
     async def _set_position(self, connection: AsyncConnection, position: int) -> None:
@@ -308,6 +310,12 @@ def _blames_the_row(error: Exception) -> bool:
     if isinstance(error, SQLAlchemyError):
         return isinstance(error, StatementError) and not isinstance(error, DBAPIError)
     return not isinstance(error, OSError | TimeoutError)
+
+
+def _id_of(row: Row) -> Any:
+    table, columns = row
+    (key,) = table.primary_key.columns.keys()
+    return columns[key]
 
 
 def _why(error: Exception) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from screenpop.db.tables import NEWEST_BY
 from screenpop.errors import DatabaseAddressError
 
 #: How long one writer waits for another (a command line tool beside the server).
@@ -58,7 +59,8 @@ class Store:
     async def upsert(
         self, connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Insert each row, or update its other columns where `keys` exist. All rows have the same columns."""
+        """Insert each row, or update its other columns where `keys` exist. All rows have the same columns. In a table
+        with `NEWEST_BY`, a row that is older than what is there changes nothing."""
         if rows:
             statement = _upsert(table, tuple(keys), tuple(rows[0]), self.is_sqlite)
             await connection.execute(statement, [dict(row) for row in rows])
@@ -73,7 +75,9 @@ def _upsert(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], is_sq
     insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
     changed = {name: insert.excluded[name] for name in columns if name not in keys}
     if changed:
-        return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
+        order = table.info.get(NEWEST_BY)
+        is_newer = None if order is None else insert.excluded[order] >= table.c[order]
+        return insert.on_conflict_do_update(index_elements=list(keys), set_=changed, where=is_newer)
     return insert.on_conflict_do_nothing(index_elements=list(keys))
 
 

@@ -1,8 +1,8 @@
 """The tables. Instants are integer microseconds UTC (`…_at`).
 
 Names of queues, skills and reasons are plain text here: the names are the site's files, who has which is data.
-Rows of `interaction`, `queue_visit`, `offer`, `talk` and `agent_interval` are written behind from facts that may
-come in any order (a replay after an outage), so all but their id may still be empty, and they point at each
+Rows of `interaction`, `queue_visit`, `offer`, `talk`, `callback` and `agent_interval` are written behind from facts
+that may come in any order (a replay after an outage), so all but their id may still be empty, and they point at each
 other by id without foreign keys.
 """
 
@@ -22,6 +22,9 @@ from sqlalchemy import (
     Table,
     Text,
 )
+
+#: In a table's `info`: the column by which a row that is told late is known, and does not replace a newer one.
+NEWEST_BY = "newest_by"
 
 metadata = MetaData(
     naming_convention={
@@ -225,6 +228,21 @@ talk = Table(
     Column("wrap_up_ended_at", BigInteger),
     Column("wrap_up_timed_out", Boolean(create_constraint=False)),
     Index(None, "agent_id", "started_at"),
+)
+
+callback = Table(
+    "callback",
+    metadata,
+    Column("interaction_id", String(128), primary_key=True),
+    Column("queue", String(64)),
+    Column("number", String(64), comment="E.164"),
+    Column("state", String(16)),
+    Column("attempts", Integer, comment="calls begun"),
+    Column("not_before", BigInteger, comment="of the next call; 0: any time"),
+    Column("promised_at", BigInteger, index=True),
+    Column("changed_at", BigInteger),
+    Column("detail", Text, comment="of the last call, or why it ended"),
+    info={NEWEST_BY: "changed_at"},
 )
 
 agent_interval = Table(

@@ -316,7 +316,7 @@ class Mirror:
         match command:
             case InteractionOpened():
                 self._first("opened", command.interaction_id)
-                self.callers[command.interaction_id] = Caller(who=command.caller)
+                self.callers[command.interaction_id] = Caller(who=getattr(event, "number", "") or command.caller)
             case InteractionClosed():
                 self._first("outcome", command.interaction_id)
                 caller = self.callers.pop(command.interaction_id)

@@ -9,6 +9,7 @@ import pytest
 from acd.commands import (
     CallbackChanged,
     InteractionClosed,
+    InteractionOpened,
     OfferInteraction,
     QueueChanged,
     VisitClosed,
@@ -342,3 +343,24 @@ def test_a_promise_does_not_overflow() -> None:
     desk.do(CallbackAnswered("anna/1"))
     desk.do(OfferRejected("anna/1"))
     assert desk.interaction("anna").on_line
+
+
+@pytest.mark.parametrize("caller", ["030111", "+4930111"])
+def test_who_calls_by_themselves_is_known_by_their_number_however_the_network_wrote_it(caller: str) -> None:
+    desk = Desk(CALLING_BACK)
+    promised(desk, "anna")
+    asked_at = desk.interaction("anna").first_asked_at
+    opened = only(InteractionOpened, desk.do(InteractionArrived("anna2", caller, number=NUMBER)))
+    assert opened.caller == caller
+    answer = desk.do(InteractionQueued("anna2", "billing"))
+    assert only(InteractionClosed, answer).outcome is Outcome.CALLED_IN
+    assert desk.interaction("anna2").first_asked_at == asked_at
+
+
+def test_the_number_by_which_they_are_known_outlasts_a_restart() -> None:
+    desk = Desk(CALLING_BACK)
+    promised(desk, "anna")
+    desk.do(InteractionArrived("anna2", "030111", number=NUMBER))
+    again = restore(dump(desk.engine))
+    answer = again.handle(InteractionQueued("anna2", "billing"), desk.now + 1)
+    assert only(InteractionClosed, answer).outcome is Outcome.CALLED_IN

@@ -251,11 +251,20 @@ class Floor(RuleBasedStateMachine):
 
     # --- callers --------------------------------------------------------------------------------------------
 
-    @rule(queue=st.sampled_from(QUEUES), priority=st.integers(0, 2), needs=NEEDS, step=st.integers(0, 12), who=CALLERS)
-    def call(self, queue: str, priority: int, needs: tuple[Requirement, ...], step: int, who: str = "") -> None:
+    @rule(
+        queue=st.sampled_from(QUEUES),
+        priority=st.integers(0, 2),
+        needs=NEEDS,
+        step=st.integers(0, 12),
+        who=CALLERS,
+        number=st.just("") | NUMBERS,
+    )
+    def call(
+        self, queue: str, priority: int, needs: tuple[Requirement, ...], step: int, who: str = "", number: str = ""
+    ) -> None:
         self.arrivals += 1
         self.calls.append(f"i{self.arrivals}")
-        self.do(InteractionArrived(self.calls[-1], who, gap=step == 12), step)
+        self.do(InteractionArrived(self.calls[-1], who, gap=step == 12, number=number), step)
         self.do(InteractionQueued(self.calls[-1], queue, priority, needs))
 
     @rule(data=st.data())

@@ -11,7 +11,7 @@ import pytest
 
 from acd.commands import InteractionClosed
 from acd.events import ClockReached
-from acd.model import CallbackRules, Configuration
+from acd.model import CallbackRules, Configuration, Outcome
 from ivr.callback_dialogue import OURS
 from tests.acd.desk import SITE
 from tests.cti.conversations import C
@@ -192,6 +192,24 @@ async def test_a_step_of_the_flow_promises_from_anywhere(tmp_path: Path) -> None
         assert is_promised(reception)
         call.end_prompt()
         await call.playing("Goodbye")
+
+
+@pytest.mark.parametrize("network_says", ["030123456", "4930123456", "+4930123456"])
+async def test_who_was_promised_a_call_and_calls_again_keeps_their_place(tmp_path: Path, network_says: str) -> None:
+    async with caller(tmp_path) as (reception, call):
+        await call.logged("music default")
+        call.press("1")
+        await call.playing(PROMISED)
+        call.hang_up()
+        promised = reception.view()
+        assert promised is not None
+        async with reception.call(uniqueid="lab1-1.2", caller=network_says) as again:
+            await again.logged("music default")
+            (closed,) = reception.board.office.every(InteractionClosed)
+            assert (closed.interaction_id, closed.outcome, closed.detail) == (C, Outcome.CALLED_IN, "lab1-1.2")
+            view = reception.view("lab1-1.2")
+            assert view is not None
+            assert (view.caller, view.first_asked_at) == (network_says, promised.first_asked_at)
 
 
 async def test_the_key_means_nothing_once_the_wait_is_over(tmp_path: Path) -> None:

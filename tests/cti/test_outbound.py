@@ -71,3 +71,34 @@ def test_only_digits_and_the_plus_pass(typed: str) -> None:
 @pytest.mark.parametrize("text", ["+4930901820\n", "4930901820", "+49 30", "+4930901820&PJSIP/1", "+0301234567", ""])
 def test_what_is_no_e164_is_never_dialled(text: str) -> None:
     assert not is_dialable(text)
+
+
+@pytest.mark.parametrize(
+    ("raw", "number"),
+    [
+        ("030901820", "+4930901820"),
+        ("+4930901820", "+4930901820"),
+        ("4930901820", "+4930901820"),
+        ("004930901820", "+4930901820"),
+        ("0033142345678", "+33142345678"),
+        (" 030 901820 ", "+4930901820"),
+        ("2001", ""),
+        ("110", ""),
+        ("", ""),
+        ("anonymous", ""),
+        ("030901820;ext=5", ""),
+        ("٠٣٠٩٠١٨٢٠", ""),
+        ("0" * 40, ""),
+    ],
+)
+def test_a_callers_number_is_written_as_promises_name_it(raw: str, number: str) -> None:
+    assert GERMANY.written(raw) == number
+
+
+def test_without_a_country_only_international_numbers_can_be_read() -> None:
+    assert [Outbound().written(raw) for raw in ("+4930901820", "4930901820", "030901820")] == ["+4930901820"] * 2 + [""]
+
+
+@given(st.text(max_size=40))
+def test_whatever_the_network_gives_is_read_or_left(raw: str) -> None:
+    assert (number := GERMANY.written(raw)) == "" or is_dialable(number)

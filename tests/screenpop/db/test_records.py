@@ -10,8 +10,8 @@ from sqlalchemy import select, text
 
 from acd import commands
 from acd.commands import Fact
-from acd.model import AgentState, Desktop, OfferOutcome, Outcome, Phone, Presence, VisitOutcome
-from screenpop.db import history, tables
+from acd.model import AgentState, CallbackState, Desktop, OfferOutcome, Outcome, Phone, Presence, VisitOutcome
+from screenpop.db import callbacks, history, tables
 from screenpop.db.records import _PLACES, Records, row_of
 from screenpop.db.store import Store
 
@@ -32,6 +32,10 @@ def life_of(interaction_id: str) -> list[Fact]:
         commands.WrapUpClosed(offer, interaction_id, "maria", "solved", "paid", T + 9, T + 12, False),
         commands.AgentIntervalClosed(f"maria@{T}", "maria", AgentState.READY, "", T, T + 2),
     ]
+
+
+def promise(state: CallbackState, changed_at: int, attempts: int = 0, detail: str = "") -> commands.CallbackChanged:
+    return commands.CallbackChanged("i1", "billing", "+4930901820", state, attempts, 0, T, T + changed_at, detail)
 
 
 async def whole(store: Store, interaction_id: str) -> dict[str, Any]:
@@ -196,6 +200,36 @@ def test_what_is_only_for_screens_is_not_recorded() -> None:
         commands.QueueChanged("billing", 1, T, 0, 1),
     ]
     assert [row_of(fact) for fact in facts] == [None, None]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_of_a_callback_the_latest_stays_however_late_the_others_come(store: Store, at_once: bool) -> None:
+    facts = [
+        promise(CallbackState.PROMISED, 0),
+        promise(CallbackState.CALLING, 5, 1),
+        promise(CallbackState.PROMISED, 9, 0, "no_answer"),
+        promise(CallbackState.CALLING, 9, 1),
+        promise(CallbackState.KEPT, 20, 1, "x"),
+    ]
+    async with Records(store) as records:
+        for position, fact in enumerate([*facts, facts[1], facts[0]], start=1):
+            records.keep(position, [fact])
+            if not at_once:
+                await records.flush()
+        await records.flush()
+        async with store.read() as connection:
+            (row,) = await callbacks.newest(connection, 5)
+        assert records.refused == 0
+    assert (row["state"], row["attempts"], row["detail"], row["changed_at"]) == ("kept", 1, "x", T + 20)
+
+
+async def test_of_a_callback_what_was_told_last_at_one_instant_stays(store: Store) -> None:
+    async with Records(store) as records:
+        records.keep(1, [promise(CallbackState.PROMISED, 9, 0), promise(CallbackState.CALLING, 9, 1)])
+        await records.flush()
+        async with store.read() as connection:
+            (row,) = await callbacks.these(connection, ["i1", "i2"])
+    assert (row["state"], row["attempts"]) == ("calling", 1)
 
 
 @pytest.mark.parametrize("fact", life_of("i1"), ids=lambda fact: type(fact).__name__)
