@@ -14,8 +14,11 @@ from cti.config import load_settings
 from cti.errors import CtiError
 from cti.flow_terminal import tread
 from ivr.dialogue import run_test
+from ivr.drawing import MOST_BOXES, draw
 from ivr.errors import Problem, SiteError, did_you_mean, one_of, quote
 from ivr.flow_tests import ReadTest, files_of_tests, read_tests
+from ivr.graph import as_text
+from ivr.graph import graph as boxes_of
 from ivr.loader import load_site
 from ivr.schemas import SCHEMAS, schema_of
 from ivr.site import Site
@@ -94,6 +97,29 @@ def walk(
         typer.echo(str(tread(loaded, where, caller, at, language)))
     except ValueError as error:
         _fail(str(error))
+
+
+@app.command()
+def graph(
+    flow: Annotated[str, typer.Argument(help="the flow's name")],
+    svg: Annotated[Path | None, typer.Option(help="write a picture to this file instead")] = None,
+    site: SiteFolder = None,
+) -> None:
+    """Show a flow's nodes with their steps, and where its ways out lead: in words, or as a picture."""
+    loaded = _site(site)
+    if flow not in loaded.flows:
+        _fail(f"unknown flow {quote(flow)}: {one_of(loaded.flows)}{did_you_mean(flow, loaded.flows)}")
+    if svg is None:
+        typer.echo(as_text(loaded, flow))
+        return
+    boxes = boxes_of(loaded, flow)
+    if len(boxes) > MOST_BOXES:
+        _fail(f"{flow} has {len(boxes)} nodes: expected at most {MOST_BOXES} to draw")
+    try:
+        svg.write_text(draw(boxes), encoding="utf-8")
+    except OSError as error:
+        _fail(f"{svg}: cannot be written: {error.strerror}")
+    typer.echo(f"{svg}: written")
 
 
 def _folder(site: Path | None) -> Path:

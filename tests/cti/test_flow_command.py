@@ -216,3 +216,39 @@ def test_without_a_time_it_is_now_and_unlisted_numbers_are_refused(folder: Path)
 
     assert "refused (unallocated)" in result.stdout
     assert result.stdout.startswith("It is ")
+
+
+def test_a_flow_is_shown_in_words_or_drawn(folder: Path, tmp_path: Path) -> None:
+    words = flow("graph", "office", "--site", str(folder))
+    drawn = flow("graph", "office", "--svg", str(tmp_path / "office.svg"), "--site", str(folder))
+
+    assert words.stdout.startswith("flow office: Munich office\n\ndoor\n  hours: office\n    closed:\n")
+    assert drawn.stdout == f"{tmp_path / 'office.svg'}: written\n"
+    assert (tmp_path / "office.svg").read_text(encoding="utf-8").startswith("<svg ")
+
+
+def test_a_flow_too_large_to_draw_is_still_told_in_words(folder: Path) -> None:
+    menu = "    - menu: Next?\n      keys: { 1: n%d }\n      otherwise: n%d\n"
+    nodes = "".join(f"  n{at}:\n{menu % (at + 1, at + 1)}" for at in range(500)) + "  n500: [hangup]\n"
+    (folder / "flows" / "large.yaml").write_text(f"start: n0\nnodes:\n{nodes}")
+
+    drawn = flow("graph", "large", "--svg", str(folder / "large.svg"), "--site", str(folder))
+
+    assert drawn.exit_code == 1
+    assert "large has 501 nodes: expected at most 500 to draw" in drawn.stderr
+    assert not (folder / "large.svg").exists()
+    assert "\nn500\n  hangup\n" in flow("graph", "large", "--site", str(folder)).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["offic"], 'unknown flow "offic": expected main or office; did you mean "office"?'),
+        (["main", "--svg", "none/main.svg"], "none/main.svg: cannot be written: No such file or directory"),
+    ],
+)
+def test_a_flow_that_cannot_be_shown_is_said(folder: Path, words: list[str], said: str) -> None:
+    result = flow("graph", *words, "--site", str(folder))
+
+    assert result.exit_code == 1
+    assert said in result.stderr

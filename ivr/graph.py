@@ -1,0 +1,135 @@
+"""A flow as a graph: a box for each node, with its steps in words, and arrows to where its ways out lead.
+
+A way that goes on with the next step is no arrow. Steps written in place stand in the box of their node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ivr.schema import BaseStep, FlowStep, GotoStep
+from ivr.site import Site
+from ivr.step_values import CONTINUE
+
+#: Fields that hold something to hear, which may be given by language.
+_HEARD = ("say", "play", "menu", "collect", "voicemail", "invalid", "announcement")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a box. `depth`: how far in; `leads`: it only names a way out and where it leads."""
+
+    depth: int
+    text: str
+    leads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """To another box, by these ways out; none where nothing decides."""
+
+    labels: tuple[str, ...]
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A node of the flow, or another flow that it leads to, which has no lines."""
+
+    id: str
+    title: str
+    lines: tuple[Line, ...] = ()
+    arrows: tuple[Arrow, ...] = ()
+
+
+def graph(site: Site, flow: str) -> tuple[Box, ...]:
+    """The boxes of a flow: the start, its other nodes as the file has them, other flows. KeyError if it is unknown."""
+    here = site.flows[flow]
+    default = site.settings.default_language
+    names = sorted(here.nodes, key=lambda name: name != here.start)
+    nodes = [Box(name, name, tuple(_lines(here.nodes[name], default, 0)), _arrows(here.nodes[name])) for name in names]
+    others = dict.fromkeys(arrow.target for box in nodes for arrow in box.arrows if arrow.target not in here.nodes)
+    return (*nodes, *(Box(target, target) for target in others))
+
+
+def as_text(site: Site, flow: str) -> str:
+    """The graph in words, one thing a line, for comparing two versions."""
+    title = site.flows[flow].title
+    lines = [f"flow {flow}" + (f": {title}" if title else "")]
+    for box in graph(site, flow):
+        if box.title in site.flows[flow].nodes:
+            lines += ["", box.title]
+            lines += [f"{'  ' * (line.depth + 1)}{line.text}" for line in box.lines]
+    return "\n".join(lines)
+
+
+def _lines(steps: tuple[BaseStep, ...], default: str, depth: int) -> Iterator[Line]:
+    for step in steps:
+        yield Line(depth, _told(step, default))
+        if isinstance(step, GotoStep):
+            continue
+        for way, target in step.exits().items():
+            if isinstance(target, tuple):
+                yield Line(depth + 1, f"{way[-1]}:")
+                yield from _lines(target, default, depth + 2)
+            elif target != CONTINUE:
+                yield Line(depth + 1, f"{way[-1]} → {target}", leads=True)
+
+
+def _arrows(steps: tuple[BaseStep, ...]) -> tuple[Arrow, ...]:
+    labels: dict[str, dict[str, None]] = {}
+    for target, label in _leads(steps):
+        labels.setdefault(target, {}).update({label: None} if label else {})
+    return tuple(Arrow(tuple(each), target) for target, each in labels.items())
+
+
+def _leads(steps: tuple[BaseStep, ...], way_in: str = "") -> Iterator[tuple[str, str]]:
+    """Where steps lead, and by which way out; `way_in`: that of the step that holds them."""
+    for step in steps:
+        if isinstance(step, FlowStep):
+            yield f"flow {step.flow}", way_in
+        elif isinstance(step, GotoStep):
+            yield step.goto, way_in
+        else:
+            for way, target in step.exits().items():
+                if isinstance(target, tuple):
+                    yield from _leads(target, way[-1])
+                elif target != CONTINUE:
+                    yield target, way[-1]
+
+
+def _told(step: BaseStep, default: str) -> str:
+    """A step in words: its word, what stands behind it, and the options that the file gives."""
+    if isinstance(step, GotoStep | FlowStep):
+        return f"{step.word} → {getattr(step, step.word)}"
+    ways = {way[0] for way in step.exits()}
+    said, options = "", []
+    for name, field in type(step).model_fields.items():
+        key = field.alias or name
+        value = getattr(step, name)
+        if key == step.word:
+            said = _shown(key, value, default)
+        elif name in step.model_fields_set and key not in ways and value is not None:
+            options.append(f"{key} {_shown(name, value, default)}")
+    return (f"{step.word}: {said}" if said else step.word) + (f" ({'; '.join(options)})" if options else "")
+
+
+def _shown(name: str, value: Any, default: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        if name in _HEARD:
+            return _shown(name, value[default], default)
+        return ", ".join(f"{key} {each}" for key, each in value.items())
+    if name == "digits":
+        least, most = value
+        return str(most) if least == most else f"{least}-{most}"
+    if isinstance(value, tuple):
+        return ", ".join(_shown(name, each, default) for each in value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}s"
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in str(value)).split())
