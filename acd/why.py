@@ -252,7 +252,8 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Before:
     """Somebody who is served before: `by` is the part of the order that decides (priority, first_asked_at or
-    interaction_id). `stage` offered: a phone rings for them; not `attached`: out of our hands for a moment."""
+    interaction_id). `stage` offered: a phone rings for them; not `attached`: out of our hands for a moment. `promised`:
+    to be called back, nobody need be there; offered then: they are being called."""
 
     interaction_id: str
     queue: str
@@ -261,6 +262,7 @@ class Before:
     by: str
     stage: Stage
     attached: bool
+    promised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,8 @@ class Waiting:
     """Where an interaction stands. `position`: in its queue, from 1. `before`: who is served before it, in order,
     in its queue and in queues that share an agent with it. `paused`: why nobody is offered anything, or None.
     `offer_id`, `agent_id`: the phone that rings for it, or empty; `beside`: (offer, agent) of those that ring
-    with it."""
+    with it. `promised`: to be called back, `not_before` that instant (0: at any time); with an offer: they are being
+    called, and the agent's phone does not ring yet."""
 
     position: int
     priority: int
@@ -280,6 +283,8 @@ class Waiting:
     agent_id: str
     before: tuple[Before, ...]
     beside: tuple[tuple[str, str], ...] = ()
+    promised: bool = False
+    not_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,6 +453,8 @@ def _waiting(floor: Floor, interaction: Interaction) -> Waiting:
         agent_id=interaction.agent_id,
         before=_before(floor, interaction),
         beside=tuple((each.offer_id, each.agent_id) for each in interaction.beside),
+        promised=interaction.is_promised,
+        not_before=interaction.not_before,
     )
 
 
@@ -466,6 +473,7 @@ def _before(floor: Floor, interaction: Interaction) -> tuple[Before, ...]:
             by=_decided_by(interaction, each),
             stage=each.stage,
             attached=each.attached,
+            promised=each.is_promised,
         )
         for each in sorted(waiting, key=lambda each: each.rank)
         if each.rank < interaction.rank
@@ -501,17 +509,27 @@ def _tell_waiting(why: Why, waiting: Waiting, teller: Teller) -> list[str]:
         f"{why.interaction_id} waits in queue {why.queue} on {teller.day_and_time(why.at)}: place {waiting.position}, "
         f"priority {waiting.priority}, first asked {teller.time(waiting.first_asked_at)}."
     ]
-    if waiting.offer_id:
+    if waiting.promised:
+        lines.append(_tell_promise(waiting, teller))
+    elif waiting.offer_id:
         lines.append(f"A phone rings for them: offer {waiting.offer_id} to {teller.person(waiting.agent_id)}.")
     lines += [f"Rings with it: offer {offer_id} to {teller.person(agent_id)}." for offer_id, agent_id in waiting.beside]
     if waiting.paused is not None:
         lines.append(f"Routing is paused, nobody is offered anything: {waiting.paused}.")
-    if not waiting.attached:
+    if not (waiting.attached or waiting.promised):
         lines.append("Their connection to us is lost for a moment: they keep their place and are offered when back.")
     lines += [_tell_before(why, waiting, each, teller) for each in waiting.before[:MOST_TOLD_BEFORE]]
     if len(waiting.before) > MOST_TOLD_BEFORE:
         lines.append(f"Before them: {len(waiting.before) - MOST_TOLD_BEFORE} more.")
     return lines
+
+
+def _tell_promise(waiting: Waiting, teller: Teller) -> str:
+    if waiting.offer_id:
+        return f"They are being called back: offer {waiting.offer_id} to {teller.person(waiting.agent_id)}."
+    if waiting.not_before:
+        return f"They are to be called back, not before {teller.time(waiting.not_before)}."
+    return "They are to be called back."
 
 
 def _tell_before(why: Why, waiting: Waiting, before: Before, teller: Teller) -> str:
@@ -523,9 +541,11 @@ def _tell_before(why: Why, waiting: Waiting, before: Before, teller: Teller) -> 
     notes = [by]
     if before.queue != why.queue:
         notes.append(f"in queue {before.queue}, which shares agents")
-    if before.stage is Stage.OFFERED:
+    if before.promised:
+        notes.append("being called back" if before.stage is Stage.OFFERED else "to be called back")
+    elif before.stage is Stage.OFFERED:
         notes.append("a phone rings for them")
-    if not before.attached:
+    if not (before.attached or before.promised):
         notes.append("out of our hands for a moment")
     return f"Before them: {before.interaction_id} ({', '.join(notes)})."
 

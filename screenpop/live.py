@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from acd import commands
 from acd.commands import Fact, OfferInteraction
 from acd.events import DesktopChanged
-from acd.model import AgentState, Desktop, OfferOutcome, Stage
+from acd.model import AgentState, CallbackState, Desktop, OfferOutcome, Stage
 from acd.snapshot import AgentView, Board, InteractionView
 from screenpop.auth import Session, Sessions
 from screenpop.customers import CustomerDirectory
@@ -143,6 +143,8 @@ class Live:
                 self._totals.change(fact)
             case commands.OfferClosed():
                 self._offer_closed(fact)
+            case commands.CallbackChanged(state=CallbackState.ANSWERED):
+                self._customer_answered(fact)
             case commands.TalkOpened():
                 self._talk_opened(fact)
             case commands.TalkClosed():
@@ -180,11 +182,22 @@ class Live:
                 shown.set_result(False)
         stream.push(OfferEndedMessage(offer_id=fact.offer_id, outcome=fact.outcome, detail=storable(fact.detail)))
 
+    def _customer_answered(self, fact: commands.CallbackChanged) -> None:
+        """Who was called back is on the line: the phone of the agent held for them rings from now on."""
+        for agent_id, stream in self._streams.items():
+            work = stream.work
+            if work is not None and work.interaction_id == fact.interaction_id and work.calling_back:
+                held = next((each for each in self._desk.board().agents if each.id == agent_id), None)
+                deadline = held.deadline if held is not None else 0
+                update = {"calling_back": False, "since": fact.changed_at, "deadline": deadline}
+                self.set_work(agent_id, work.model_copy(update=update))
+                return
+
     def _talk_opened(self, fact: commands.TalkOpened) -> None:
         stream = self._stream(fact.agent_id)
         work = stream.work
         if work is not None and work.interaction_id == fact.interaction_id:
-            update = {"stage": "talking", "since": fact.started_at, "deadline": 0}
+            update = {"stage": "talking", "since": fact.started_at, "deadline": 0, "calling_back": False}
             self.set_work(fact.agent_id, work.model_copy(update=update))
         elif self._opened is not None:
             self.set_work(fact.agent_id, self._take_up(self._desk.board(), fact.agent_id))

@@ -35,7 +35,8 @@ class Why(Value):
 class Work(Value):
     """One interaction in an agent's hands: the pop. Instants are microseconds UTC, 0 for none.
 
-    `caller_text` is the number as a person writes it, `since` when the stage began.
+    `caller_text` is the number as a person writes it, `since` when the stage began. `calling_back`: we promised them a
+    call and are making it; the agent's phone rings once they have answered.
     """
 
     interaction_id: str
@@ -59,6 +60,7 @@ class Work(Value):
     customer: Customer | None
     candidates: tuple[Customer, ...]
     history: tuple[PastInteraction, ...]
+    calling_back: bool = False
 
 
 class Me(Value):

@@ -29,6 +29,7 @@ def offered_work(
         since=offer.offered_at,
         deadline=offer.expires_at,
         reason=offer.reason,
+        calling_back=offer.callback_number != "",
     )
 
 
@@ -53,6 +54,7 @@ def work_in_hand(
         since=since,
         deadline=deadline,
         reason=interaction.reason,
+        calling_back=stage == "offered" and interaction.is_promised,
     )
 
 
@@ -129,6 +131,7 @@ def _work(
     since: int,
     deadline: int,
     reason: Reason | None,
+    calling_back: bool,
 ) -> Work:
     caller = match.caller if match is not None else plan.caller(storable(interaction.caller))
     known = match or Match("withheld" if caller.kind == "withheld" else "unavailable", caller)
@@ -155,6 +158,7 @@ def _work(
             customer=None,
             candidates=(),
             history=(),
+            calling_back=calling_back,
         ),
         known,
     )

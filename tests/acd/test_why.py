@@ -17,6 +17,8 @@ from acd.commands import Command, OfferInteraction
 from acd.engine import Engine
 from acd.errors import AcdError
 from acd.events import (
+    CallbackFailed,
+    CallerLeft,
     ClockReached,
     DesktopChanged,
     Event,
@@ -34,6 +36,7 @@ from acd.events import (
 from acd.model import (
     AgentProfile,
     AgentState,
+    CallbackRules,
     Configuration,
     Desktop,
     Phone,
@@ -458,3 +461,32 @@ def test_whom_a_later_ring_lets_in_is_told_which_and_when() -> None:
     said = desk.said("i1/1")
     assert said[2] == "Ben (ben): chosen: idle since 00:17:15.000"
     assert said[4].endswith("needs 3; ring not reached: ring 2 at 00:17:28.000 lets them")
+
+
+def test_a_promise_to_call_back_is_told_as_it_stands() -> None:
+    queue = replace(BILLING, callback=CallbackRules(attempts=3, every_us=300 * SECOND))
+    desk = Desk(site(AgentProfile("maria", "Maria", queues=("billing",)), queues=(queue,)))
+    desk.do(InteractionArrived("anna"))
+    desk.do(InteractionQueued("anna", "billing", callback_number="+4930111"))
+    desk.do(CallerLeft("anna"))
+    desk.do(InteractionArrived("bert"))
+    desk.do(InteractionQueued("bert", "billing"))
+
+    def told(interaction_id: str) -> list[str]:
+        return tell(explain_waiting(desk.engine, interaction_id))
+
+    assert "They are to be called back." in told("anna")
+    assert not any("lost for a moment" in line for line in told("anna"))
+    assert any(line.startswith("Before them: anna (first asked") for line in told("bert"))
+    assert any(line.endswith(", to be called back).") for line in told("bert"))
+
+    desk.sign_in("maria")
+    assert "They are being called back: offer anna/1 to Maria (maria)." in told("anna")
+    assert any(line.endswith(", being called back).") for line in told("bert"))
+
+    desk.do(CallbackFailed("anna/1", "busy"))
+    later = desk.interaction("anna").not_before
+    waiting = explain_waiting(desk.engine, "anna").waiting
+    assert waiting is not None
+    assert (waiting.promised, waiting.not_before, waiting.offer_id) == (True, later, "")
+    assert any(line.startswith("They are to be called back, not before ") for line in told("anna"))

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { advice, emergencyText, reasonTitle, whyMe } from './explain'
-import type { Agent, Emergency, QueueTotals } from './messages'
+import { CALLING_BACK, advice, agentWord, emergencyText, reasonTitle, whyMe } from './explain'
+import type { Agent, Emergency, QueueTotals, Work } from './messages'
 
 const AGENT: Agent = {
   state: 'ready', reason: '', since: 1, presence: 'ready', presence_reason: '', phone: 'free', desktop: 'there',
@@ -65,4 +65,13 @@ test('advice says what happens next, or what stops it', () => {
 test('a site’s own title wins over ours', () => {
   expect(reasonTitle('no_answer', [{ code: 'no_answer', title: 'Did not pick up' }])).toBe('Did not pick up')
   expect(reasonTitle('coffee_break', [])).toBe('Coffee break')
+})
+
+test('who is held while the customer is called does not ring', () => {
+  const held: Agent = { ...AGENT, state: 'reserved' }
+  const work = { calling_back: true } as Work
+  expect(agentWord(held, work)).toEqual({ word: CALLING_BACK, look: 'ring' })
+  expect(agentWord(held, { ...work, calling_back: false }).word).toBe('Ringing')
+  expect(agentWord(held, null).word).toBe('Ringing')
+  expect(agentWord({ ...AGENT, state: 'talking' }, work).word).toBe('Talking')
 })

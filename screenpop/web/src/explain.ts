@@ -25,6 +25,15 @@ export function stateWord(state: AgentWord): StateWord {
   return STATE_WORDS[state] ?? { word: titleText(state), look: 'pause' }
 }
 
+/** What an agent is held for while the customer's phone rings, not theirs. */
+export const CALLING_BACK = 'Calling the customer back'
+
+/** The agent's state with the work in hand: held is not ringing while the customer is being called. */
+export function agentWord(agent: Agent, work: Work | null): StateWord {
+  const shown = stateWord(agent.state)
+  return agent.state === 'reserved' && work?.calling_back === true ? { ...shown, word: CALLING_BACK } : shown
+}
+
 /** Reasons the system sets itself. A site's own stand in its files and come with a title. */
 const SYSTEM_REASONS: Record<string, string> = {
   no_answer: 'No answer',

@@ -100,6 +100,8 @@ export interface Work {
   customer: Customer | null
   candidates: Customer[]
   history: PastInteraction[]
+  /** We promised them a call and are making it: the phone rings once they have answered. */
+  calling_back: boolean
 }
 
 export interface QueueTotals {

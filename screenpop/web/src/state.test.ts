@@ -38,6 +38,7 @@ const WORK: Work = {
   customer: null,
   candidates: [],
   history: [],
+  calling_back: false,
 }
 
 const SNAPSHOT: ServerMessage = {
@@ -216,4 +217,36 @@ test('notices are bounded and can be dismissed', () => {
   expect(state.notices).toHaveLength(MAX_NOTICES)
   const [first] = state.notices
   expect(reduce(state, { kind: 'dismissed', id: first?.id ?? '' }).notices).toHaveLength(MAX_NOTICES - 1)
+})
+
+describe('a customer who is called back', () => {
+  const CALLING = { ...WORK, calling_back: true }
+  const OFFERED = after(START, { type: 'offer', seq: 6, now: 2_000, work: CALLING })
+  const ended = (outcome: 'withdrawn' | 'expired' | 'failed' | 'rejected'): ServerMessage => ({
+    type: 'offer_ended', seq: 7, now: 3_000, offer_id: 'i1/1', outcome, detail: 'busy',
+  })
+
+  test('is being called until the server says that they are on the line', () => {
+    expect(OFFERED.work?.calling_back).toBe(true)
+    const answered = after(OFFERED, { type: 'work', seq: 7, now: 3_000, work: { ...CALLING, calling_back: false } })
+    expect(answered.work).toMatchObject({ stage: 'offered', calling_back: false })
+  })
+
+  test('and is not reached: no caller has left, and nobody failed to pick up', () => {
+    for (const outcome of ['withdrawn', 'expired', 'failed'] as const) {
+      const state = after(OFFERED, ended(outcome))
+      expect(state.work).toBeNull()
+      expect(state.notices).toMatchObject([{ tone: 'info', text: expect.stringContaining('could not be connected') }])
+    }
+  })
+
+  test('and the agent declines: as with any call', () => {
+    expect(after(OFFERED, ended('rejected')).notices[0]?.text).toContain('Declined')
+  })
+
+  test('once they are on the line it ends like any call', () => {
+    const answered = after(OFFERED, { type: 'work', seq: 7, now: 3_000, work: WORK })
+    const expired = after(answered, { ...ended('expired'), seq: 8 } as ServerMessage)
+    expect(expired.notices[0]?.text).toContain('Not answered in time')
+  })
 })

@@ -186,13 +186,19 @@ const OFFER_ENDED_TEXT: Record<string, { tone: NoticeTone; text: string }> = {
 
 const ANSWERED_BY_COLLEAGUE = 'A colleague whose phone rang too has answered this call.'
 
+const NOT_REACHED = 'The customer could not be connected. They are called again later if the promise still stands.'
+
 function offerEnded(state: DeskState, message: OfferEnded): DeskState {
   const held = state.work?.offer_id === message.offer_id && state.work.stage === 'offered'
   const work = held && message.outcome !== 'accepted' ? null : state.work
   const said = OFFER_ENDED_TEXT[message.outcome]
   if (said === undefined) return { ...state, work }
+  const id = `ended-${message.offer_id}`
+  if (held && state.work?.calling_back === true && message.outcome !== 'rejected') {
+    return noted({ ...state, work }, { id, tone: 'info', text: NOT_REACHED })
+  }
   const text = message.detail === 'answered_by_colleague' ? ANSWERED_BY_COLLEAGUE : said.text
-  return noted({ ...state, work }, { id: `ended-${message.offer_id}`, ...said, text })
+  return noted({ ...state, work }, { id, ...said, text })
 }
 
 /** A connection that broke may have swallowed what was sent on it. */
