@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from screenpop.csv_file import Faults, ImportResult, Row, read_rows
 from screenpop.db import customers, history
@@ -32,7 +31,7 @@ MatchWord = Literal["none", "one", "several", "withheld", "unavailable"]
 FIELDS = ("number", "account", "id")
 _PAST_SHOWN = 5
 
-Find = Callable[[AsyncConnection], Awaitable[tuple[Customer, ...]]]
+Find = Callable[[Connection], tuple[Customer, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ class CustomerDirectory:
             return match
         self._keep(interaction_id, Match("unavailable", caller))
         match = await self._look(
-            interaction_id, caller, "matched", lambda connection: customers.by_number(connection, caller.number)
+            interaction_id, caller, "matched", lambda connection: customers.look_by_number(connection, caller.number)
         )
         if match.word != "unavailable" and interaction_id in self._kept:
             until = asyncio.get_running_loop().time() + self._fresh_s
@@ -154,9 +153,7 @@ class CustomerDirectory:
                     besides=interaction_id,
                 )
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning(
-                "last agent not found", interaction_id=interaction_id, why=f"{type(error).__name__}: {error}"[:300]
-            )
+            log.warning("last agent not found", interaction_id=interaction_id, why=_why(error))
             return ""
 
     def _just_found(self, interaction_id: str, number: str) -> Match | None:
@@ -182,14 +179,12 @@ class CustomerDirectory:
             return
         self._keep(interaction_id, Match("unavailable", caller))
 
-        async def find(connection: AsyncConnection) -> tuple[Customer, ...]:
-            customer_id = await connection.scalar(
-                select(interaction.c.customer_id).where(interaction.c.id == interaction_id)
-            )
-            known = await customers.by_id(connection, customer_id) if customer_id else None
-            if known is not None:
-                return (known,)
-            return await customers.by_number(connection, caller.number) if caller.number else ()
+        def find(connection: Connection) -> tuple[Customer, ...]:
+            customer_id = connection.scalar(select(interaction.c.customer_id).where(interaction.c.id == interaction_id))
+            known = customers.look_by_id(connection, customer_id) if customer_id else ()
+            if known:
+                return known
+            return customers.look_by_number(connection, caller.number) if caller.number else ()
 
         if caller.kind == "withheld":
             self._keep(interaction_id, Match("withheld", caller))
@@ -209,9 +204,10 @@ class CustomerDirectory:
                     people = await customers.by_number(connection, caller.number)
                 word = "withheld" if caller.kind == "withheld" and not people else _word(people)
                 match = Match(word, caller, people)
-                return found, replace(match, history=await self._past(connection, interaction_id, match))
+                past = await connection.run_sync(_past, interaction_id, people, caller)
+                return found, replace(match, history=past)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("records not read", interaction_id=interaction_id, why=f"{type(error).__name__}: {error}"[:300])
+            log.warning("records not read", interaction_id=interaction_id, why=_why(error))
             return None
 
     # --- for the agent --------------------------------------------------------------------------------
@@ -250,11 +246,11 @@ class CustomerDirectory:
                     number = self.plan.e164(value)
                 except InvalidRequestError:
                     return None
-                return lambda connection: customers.by_number(connection, number)
+                return lambda connection: customers.look_by_number(connection, number)
             case "account":
-                return lambda connection: customers.by_account(connection, value)
+                return lambda connection: customers.look_by_account(connection, value)
             case "id":
-                return lambda connection: _by_id(connection, value)
+                return lambda connection: customers.look_by_id(connection, value)
             case _:
                 log.error("look-up by an unknown field", by=by, expected=FIELDS)
                 return None
@@ -279,29 +275,30 @@ class CustomerDirectory:
         self, interaction_id: str, caller: Caller, how: str, find: Find, found: asyncio.Future[Match]
     ) -> None:
         match = Match("unavailable", caller)
+        before = self._kept.get(interaction_id)
+
+        def ask(connection: Connection) -> tuple[tuple[Customer, ...], tuple[PastInteraction, ...] | SQLAlchemyError]:
+            people = find(connection)
+            if before is not None and before.word == "one" and [each.id for each in people] == [before.customers[0].id]:
+                return people, before.history  # read a moment ago, in the same call
+            try:
+                return people, _past(connection, interaction_id, people, caller)
+            except SQLAlchemyError as error:  # who they are counts for more than what was
+                return people, error
+
         try:
-            async with asyncio.timeout(self._query_s), self._store.read() as connection:
-                people = await find(connection)
-                match = Match(_word(people), caller, people)
-                self._learn(interaction_id, match, how)
-                found.set_result(match)
-                past = await self._past(connection, interaction_id, match)
-            self._complete(interaction_id, match, past)
+            async with asyncio.timeout(self._query_s):
+                people, past = await self._store.look(ask)
+            if isinstance(past, SQLAlchemyError):
+                log.warning("history not read", interaction_id=interaction_id, why=_why(past))
+                past = ()
+            match = Match(_word(people), caller, people, past)
+            self._learn(interaction_id, match, how)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("look-up failed", interaction_id=interaction_id, why=f"{type(error).__name__}: {error}"[:300])
+            log.warning("look-up failed", interaction_id=interaction_id, why=_why(error))
         finally:
             if not found.done():
                 found.set_result(match)
-
-    async def _past(
-        self, connection: AsyncConnection, interaction_id: str, match: Match
-    ) -> tuple[PastInteraction, ...]:
-        if match.word == "one":
-            customer_id = match.customers[0].id
-            return await history.of_customer(connection, customer_id, limit=_PAST_SHOWN, besides=interaction_id)
-        if not match.caller.number:
-            return ()
-        return await history.of_number(connection, match.caller.number, limit=_PAST_SHOWN, besides=interaction_id)
 
     # --- keeping --------------------------------------------------------------------------------------
 
@@ -323,16 +320,20 @@ class CustomerDirectory:
             self._records.keep_customer(interaction_id, match.caller.number, customer_id, how if customer_id else "")
         self.changed(interaction_id)
 
-    def _complete(self, interaction_id: str, match: Match, past: tuple[PastInteraction, ...]) -> None:
-        # Another look-up may have replaced the match meanwhile.
-        if self._kept.get(interaction_id) is match and past:
-            self._kept[interaction_id] = replace(match, history=past)
-            self.changed(interaction_id)
+
+def _past(
+    connection: Connection, interaction_id: str, people: tuple[Customer, ...], caller: Caller
+) -> tuple[PastInteraction, ...]:
+    """What happened before: with the customer, or with the caller's number where not exactly one fits."""
+    if len(people) == 1:
+        return history.look_of_customer(connection, people[0].id, limit=_PAST_SHOWN, besides=interaction_id)
+    if not caller.number:
+        return ()
+    return history.look_of_number(connection, caller.number, limit=_PAST_SHOWN, besides=interaction_id)
 
 
-async def _by_id(connection: AsyncConnection, customer_id: str) -> tuple[Customer, ...]:
-    found = await customers.by_id(connection, customer_id)
-    return () if found is None else (found,)
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
 
 
 # --- import ---------------------------------------------------------------------------------------------

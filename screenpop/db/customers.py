@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from screenpop.db.store import Store
@@ -36,18 +36,28 @@ _BY_NUMBER = _people(customer.c.id.in_(_owners(bindparam("value"))))
 _BY_ACCOUNT = _people(customer.c.account == bindparam("value"))
 
 
+def look_by_id(connection: Connection, customer_id: str) -> tuple[Customer, ...]:
+    """The customer with this id, or nobody."""
+    return _find(connection, _BY_ID, customer_id)
+
+
+def look_by_number(connection: Connection, number: str) -> tuple[Customer, ...]:
+    """Everybody who has this number (E.164)."""
+    return _find(connection, _BY_NUMBER, number)
+
+
+def look_by_account(connection: Connection, account: str) -> tuple[Customer, ...]:
+    return _find(connection, _BY_ACCOUNT, account)
+
+
 async def by_id(connection: AsyncConnection, customer_id: str) -> Customer | None:
-    found = await _find(connection, _BY_ID, customer_id)
+    found = await connection.run_sync(look_by_id, customer_id)
     return found[0] if found else None
 
 
 async def by_number(connection: AsyncConnection, number: str) -> tuple[Customer, ...]:
     """Everybody who has this number (E.164)."""
-    return await _find(connection, _BY_NUMBER, number)
-
-
-async def by_account(connection: AsyncConnection, account: str) -> tuple[Customer, ...]:
-    return await _find(connection, _BY_ACCOUNT, account)
+    return await connection.run_sync(look_by_number, number)
 
 
 async def search(connection: AsyncConnection, words: str, number: str | None) -> tuple[Customer, ...]:
@@ -63,7 +73,7 @@ async def search(connection: AsyncConnection, words: str, number: str | None) ->
         conditions.append(customer.c.id.in_(_owners(number)))
     if not conditions:
         return ()
-    return await _find(connection, _people(or_(*conditions)))
+    return await connection.run_sync(_find, _people(or_(*conditions)))
 
 
 async def put(store: Store, connection: AsyncConnection, records: Sequence[Customer]) -> int:
@@ -102,8 +112,8 @@ def _slices(ids: list[str], size: int = 500) -> list[list[str]]:
     return [ids[start : start + size] for start in range(0, len(ids), size)]
 
 
-async def _find(connection: AsyncConnection, statement: Select[Any], value: str | None = None) -> tuple[Customer, ...]:
-    found = await connection.execute(statement, None if value is None else {"value": value})
+def _find(connection: Connection, statement: Select[Any], value: str | None = None) -> tuple[Customer, ...]:
+    found = connection.execute(statement, None if value is None else {"value": value})
     people: dict[str, dict[str, Any]] = {}
     numbers: defaultdict[str, list[str]] = defaultdict(list)
     for row in found.mappings():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, Table, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from screenpop.db.tables import interaction, offer, person, queue_visit, talk
@@ -59,18 +59,32 @@ _OF_NUMBER = _last(interaction.c.caller_number == bindparam("value"))
 _LATEST = _last(interaction.c.arrived_at.is_not(None))
 
 
+def look_of_customer(
+    connection: Connection, customer_id: str, *, limit: int, besides: str = ""
+) -> tuple[PastInteraction, ...]:
+    """As `of_customer`, for `Store.look`."""
+    return _past(connection, _OF_CUSTOMER, limit, besides, {"value": customer_id})
+
+
+def look_of_number(
+    connection: Connection, number: str, *, limit: int, besides: str = ""
+) -> tuple[PastInteraction, ...]:
+    """As `of_number`, for `Store.look`."""
+    return _past(connection, _OF_NUMBER, limit, besides, {"value": number})
+
+
 async def of_customer(
     connection: AsyncConnection, customer_id: str, *, limit: int, besides: str = ""
 ) -> tuple[PastInteraction, ...]:
     """The last interactions with this customer, newest first; `besides` is left out."""
-    return await _past(connection, _OF_CUSTOMER, limit, besides, {"value": customer_id})
+    return await connection.run_sync(_past, _OF_CUSTOMER, limit, besides, {"value": customer_id})
 
 
 async def of_number(
     connection: AsyncConnection, number: str, *, limit: int, besides: str = ""
 ) -> tuple[PastInteraction, ...]:
     """The last interactions from this number (E.164), newest first; `besides` is left out."""
-    return await _past(connection, _OF_NUMBER, limit, besides, {"value": number})
+    return await connection.run_sync(_past, _OF_NUMBER, limit, besides, {"value": number})
 
 
 async def last_agent(connection: AsyncConnection, *, customer_id: str, number: str, besides: str) -> str:
@@ -94,14 +108,14 @@ async def last_agent(connection: AsyncConnection, *, customer_id: str, number: s
 
 async def latest(connection: AsyncConnection, *, limit: int) -> tuple[PastInteraction, ...]:
     """The last interactions of everybody, newest first."""
-    return await _past(connection, _LATEST, limit, "", {})
+    return await connection.run_sync(_past, _LATEST, limit, "", {})
 
 
-async def _past(
-    connection: AsyncConnection, statement: Select[Any], limit: int, besides: str, values: Mapping[str, str]
+def _past(
+    connection: Connection, statement: Select[Any], limit: int, besides: str, values: Mapping[str, str]
 ) -> tuple[PastInteraction, ...]:
     asked = {**values, "besides": besides, "most": min(limit, MOST_LISTED)}
-    found = await connection.execute(statement, asked)
+    found = connection.execute(statement, asked)
     return tuple(
         PastInteraction(
             interaction_id=row["id"],

@@ -17,14 +17,14 @@ import itertools
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
-from sqlalchemy import Table, case, select, update
+from sqlalchemy import Connection, Insert, Table, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import CompileError, DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from acd import commands
 from acd.commands import Fact
@@ -276,11 +276,14 @@ class Records:
         groups: defaultdict[tuple[Table, tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
         for table, columns in rows:
             groups[table, tuple(columns)].append(columns)
-        async with self._store.write() as connection:
+
+        def put(connection: Connection) -> None:
             for (table, _), alike in groups.items():
-                await self._store.upsert(connection, table, table.primary_key.columns.keys(), alike)
+                self._store.put(connection, table, table.primary_key.columns.keys(), alike)
             if position is not None:
-                await self._set_position(connection, position)
+                connection.execute(_further(self._store.is_sqlite), {"name": _NAME, "position": position})
+
+        await self._store.change(put)
 
     async def _write_one_by_one(self, rows: Sequence[Row]) -> list[Row]:
         """Write each row by itself and drop those that the database refuses; return those still to write."""
@@ -294,13 +297,14 @@ class Records:
                 log.error("record refused", table=row[0].name, id=_id_of(row), why=_why(error))
         return []
 
-    async def _set_position(self, connection: AsyncConnection, position: int) -> None:
-        # A replay starts before the stored position; it must not move it back.
-        table = tables.journal_position
-        insert = sqlite.insert(table) if self._store.is_sqlite else postgresql.insert(table)
-        further = case((insert.excluded.position > table.c.position, insert.excluded.position), else_=table.c.position)
-        statement = insert.on_conflict_do_update(index_elements=["name"], set_={"position": further})
-        await connection.execute(statement, {"name": _NAME, "position": position})
+
+@lru_cache(maxsize=2)
+def _further(is_sqlite: bool) -> Insert:
+    # A replay starts before the stored position; it must not move it back.
+    table = tables.journal_position
+    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    further = case((insert.excluded.position > table.c.position, insert.excluded.position), else_=table.c.position)
+    return insert.on_conflict_do_update(index_elements=["name"], set_={"position": further})
 
 
 def _blames_the_row(error: Exception) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Insert, Table, event
+from sqlalchemy import Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -24,6 +25,8 @@ from screenpop.errors import DatabaseAddressError
 #: How long one writer waits for another (a command line tool beside the server).
 BUSY_TIMEOUT_S = 5.0
 
+Answer = TypeVar("Answer")
+
 
 class Store:
     """Connections to one database. `read` and `write` open a transaction; `write` commits when it is left.
@@ -36,6 +39,8 @@ class Store:
         self._engine = _engine(url, pool_size)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self._writer = asyncio.Lock() if self.is_sqlite else None
+        self._direct = _direct_engine(url, pool_size) if self.is_sqlite else None
+        self._threads = ThreadPoolExecutor(pool_size + 1, "store") if self.is_sqlite else None
 
     @property
     def engine(self) -> AsyncEngine:
@@ -56,16 +61,56 @@ class Store:
             async with connection.begin():
                 yield connection
 
+    async def look(self, question: Callable[[Connection], Answer]) -> Answer:
+        """Have `question` asked in one transaction that only reads; it must touch nothing of the event loop's.
+
+        On SQLite one thread asks all of it: a hop there and back instead of several for each statement, which took
+        longer than the statements. Who no longer waits does not end what is being asked.
+        """
+        if self._threads is None:
+            async with self.read() as connection:
+                return await connection.run_sync(question)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question)
+
+    async def change(self, work: Callable[[Connection], None]) -> None:
+        """Have `work` done in one transaction, which commits; on SQLite in one thread, as `look`.
+
+        Who no longer waits does not end it: it may be done or not, as with any writer that lost its connection.
+        """
+        if self._threads is None or self._writer is None:
+            async with self.write() as connection:
+                await connection.run_sync(work)
+            return
+        async with self._writer:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
+
+    def _ask(self, question: Callable[[Connection], Answer]) -> Answer:
+        assert self._direct is not None
+        with self._direct.connect() as connection:
+            return question(connection)
+
+    def _do(self, work: Callable[[Connection], None]) -> None:
+        assert self._direct is not None
+        with self._direct.connect().execution_options(callyard_writes=True) as connection, connection.begin():
+            work(connection)
+
+    def put(self, connection: Connection, table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+        """As `upsert`, for `change`."""
+        if rows:
+            statement = _upsert(table, tuple(keys), tuple(rows[0]), self.is_sqlite)
+            connection.execute(statement, [dict(row) for row in rows])
+
     async def upsert(
         self, connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
     ) -> None:
         """Insert each row, or update its other columns where `keys` exist. All rows have the same columns. In a table
         with `NEWEST_BY`, a row that is older than what is there changes nothing."""
-        if rows:
-            statement = _upsert(table, tuple(keys), tuple(rows[0]), self.is_sqlite)
-            await connection.execute(statement, [dict(row) for row in rows])
+        await connection.run_sync(self.put, table, keys, rows)
 
     async def close(self) -> None:
+        if self._threads is not None and self._direct is not None:
+            await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+            self._direct.dispose()
         await self._engine.dispose()
 
 
@@ -111,6 +156,27 @@ def _engine(url: str, pool_size: int) -> AsyncEngine:
         )
     shown = address.render_as_string(hide_password=True)
     raise DatabaseAddressError(f"database address {shown}: expected sqlite or postgresql")
+
+
+def _direct_engine(url: str, pool_size: int) -> Engine:
+    """The same SQLite file without the event loop: one connection for each thread."""
+    engine = create_engine(
+        make_url(url).set(drivername="sqlite+pysqlite"),
+        pool_size=pool_size,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_directly)
+    return engine
+
+
+def _begin_directly(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("callyard_writes", False)
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    finally:
+        cursor.close()
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from acd import commands
@@ -14,7 +15,7 @@ from screenpop.csv_file import ImportResult
 from screenpop.customers import COLUMNS, CustomerDirectory, import_customers
 from screenpop.db import customers, history
 from screenpop.db.records import Records
-from screenpop.db.store import Store
+from screenpop.db.store import Answer, Store
 from screenpop.errors import ImportFileError, NotFoundError
 from screenpop.model import Customer
 from screenpop.numbers import NumberPlan
@@ -177,6 +178,10 @@ class SlowStore(Store):
         await self.goes_on.wait()
         async with super().read() as connection:
             yield connection
+
+    async def look(self, question: Callable[[Connection], Answer]) -> Answer:
+        async with self.read():
+            return await super().look(question)
 
 
 @pytest.fixture

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
+from sqlalchemy.exc import OperationalError
 
 from screenpop.customers import CustomerDirectory
-from screenpop.db import customers
+from screenpop.db import customers, history
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.db.tables import customer
+from screenpop.model import PastInteraction
+from tests.screenpop.db.test_records import life_of
 from tests.screenpop.test_customers import ANNA, BERT, CARL, GERMANY, linked
 
 NUMBER = "030 901820"
@@ -56,3 +59,39 @@ async def test_what_the_arrival_found_is_searched_for_again_after(store: Store, 
         await _marry_anna(store)
         match = await directory.look_up("i1", "number", NUMBER)
         assert [each.name for each in match.customers] == ["Anna Neun"]
+
+
+async def test_a_history_that_cannot_be_read_does_not_hide_who_calls(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **options: object) -> tuple[()]:
+        raise OperationalError("select", {}, Exception("damaged"))
+
+    monkeypatch.setattr(history, "look_of_customer", fail)
+    async with _directory(store) as (directory, _):
+        match = await directory.match_caller("i1", NUMBER)
+        assert (match.word, match.customers, match.history) == ("one", (ANNA,), ())
+        assert directory.kept("i1") == match
+
+
+async def test_the_history_of_who_was_found_before_is_read_once_a_call(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    look = history.look_of_customer
+
+    def note(connection: Connection, customer_id: str, *, limit: int, besides: str) -> tuple[PastInteraction, ...]:
+        asked.append(customer_id)
+        return look(connection, customer_id, limit=limit, besides=besides)
+
+    monkeypatch.setattr(history, "look_of_customer", note)
+    async with _directory(store) as (directory, records):
+        await directory.match_caller("old", NUMBER)
+        records.keep(1, life_of("old"))
+        await records.flush()
+        await directory.match_caller("i1", NUMBER)
+        again = await directory.look_up("i1", "account", ANNA.account)
+        assert [each.interaction_id for each in again.history] == ["old"]
+        assert asked == ["c1", "c1"]
+        await directory.look_up("i1", "id", "c2")
+        assert asked == ["c1", "c1", "c2"]

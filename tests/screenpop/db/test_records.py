@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from acd import commands
 from acd.commands import Fact
@@ -129,17 +129,17 @@ class Outage:
 
     def __init__(self, store: Store) -> None:
         self.is_sqlite = store.is_sqlite
-        self.upsert = store.upsert
+        self.put = store.put
         self.read = store.read
         self._store = store
         self.is_away = True
         self.tried = asyncio.Event()
 
-    def write(self) -> Any:
+    async def change(self, work: Callable[[Connection], None]) -> None:
         self.tried.set()
         if self.is_away:
             raise ConnectionRefusedError("the database is away")
-        return self._store.write()
+        await self._store.change(work)
 
 
 async def test_an_outage_is_waited_out(sqlite_store: Store) -> None:
