@@ -303,6 +303,18 @@ def interaction_view(engine: Engine, interaction_id: str) -> InteractionView | N
     return _interaction_view(engine.floor, interaction) if interaction else None
 
 
+def stage_of(engine: Engine, interaction_id: str) -> Stage | None:
+    """The stage of one open interaction, without the rest of its view; None when unknown or closed."""
+    interaction = engine.floor.interactions.get(interaction_id)
+    return interaction.stage if interaction else None
+
+
+def is_promised(engine: Engine, interaction_id: str) -> bool:
+    """`InteractionView.is_promised` without the rest of the view; False when unknown or closed."""
+    interaction = engine.floor.interactions.get(interaction_id)
+    return interaction is not None and interaction.is_promised
+
+
 def _agent_view(agent: Agent) -> AgentView:
     held = agent.assignments[0] if agent.assignments else None
     return AgentView(

@@ -130,6 +130,25 @@ class AgiConversation:
         """Set a channel variable or writable function; CR, LF and NUL of the value are dropped."""
         await self.command("SET", "VARIABLE", variable_name(name), value)
 
+    async def set_variables(self, values: Mapping[str, str]) -> None:
+        """Set several in one command. Values are ASCII letters and digits only: MSet would read others its own way."""
+        for name, value in values.items():
+            if value and not (value.isascii() and value.isalnum()):
+                raise ValueError(f"{name}: expected letters and digits, came {value[:80]!r}")
+        await self.execute("MSet", *(f"{variable_name(name)}={value}" for name, value in values.items()))
+
+    async def get_variables(self, *names: str) -> tuple[str, ...]:
+        """The values of several variables, asked in one command as `get_variable` does; empty where unset."""
+        mark = f"{self._tail}|"
+        asked = mark.join(f"${{{variable_name(name)}}}" for name in names)
+        reply = await self._ask(
+            ("GET", "FULL", "VARIABLE", f"{asked}{self._tail}"), self._limits.command_s, tail=self._tail
+        )
+        values = tuple((reply.data or "").split(mark))
+        if len(values) != len(names):
+            raise AgiProtocolError("GET FULL VARIABLE", self.channel, f"{len(values)} values for {len(names)}")
+        return values
+
     async def get_variable(self, name: str) -> str | None:
         """The value of a variable or function, whatever it holds; None when unset or empty.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -43,6 +44,36 @@ log = structlog.get_logger(__name__)
 
 #: How long AMI may lag behind the end of an AGI session before a caller counts as out of our hands.
 HANGUP_LAG_S = 1.0
+
+
+#: What a call carries when it comes, asked at once (asterisk-config/extensions.conf says what each is).
+CARRIED = (
+    "CALLYARD_INTERACTION",
+    "CALLYARD_NUMBER",
+    "CALLYARD_SEEN",
+    "CALLYARD_STATE",
+    "CALLYARD_GREETED",
+    "CALLYARD_SERVED",
+    "CALLYARD_AWAY",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The values of `CARRIED`, empty where unset."""
+
+    interaction_id: str
+    dialled: str
+    seen: str
+    state: str
+    greeted: str
+    served_by: str
+    away: str
+
+    @property
+    def resumed(self) -> CallState | None:
+        """Where the call stands, if a server of ours has had it."""
+        return CallState.unpack(self.state) if self.seen == "1" and self.state else None
 
 
 class Arrivals:
@@ -80,26 +111,27 @@ class Arrivals:
             self.counts["unknown_node"] += 1
             log.error("arrival.unknown_node", uniqueid=conversation.uniqueid, expected=sorted(self._exchange.nodes))
             return
-        interaction_id = await conversation.get_variable("CALLYARD_INTERACTION") or conversation.uniqueid
+        carried = Carried(*await conversation.get_variables(*CARRIED))
+        interaction_id = carried.interaction_id or conversation.uniqueid
         with structlog.contextvars.bound_contextvars(interaction_id=interaction_id):
-            await self._serve(conversation, node, interaction_id)
+            await self._serve(conversation, node, interaction_id, carried)
 
     def _node_of(self, uniqueid: str) -> Node | None:
         return self._exchange.nodes.get(uniqueid.rpartition("-")[0])
 
-    async def _serve(self, conversation: AgiConversation, node: Node, interaction_id: str) -> None:
+    async def _serve(self, conversation: AgiConversation, node: Node, interaction_id: str, carried: Carried) -> None:
         caller, dialled = variables_of(conversation.env)
-        dialled = await conversation.get_variable("CALLYARD_NUMBER") or dialled
+        dialled = carried.dialled or dialled
         session: IvrSession | None
         if is_callback(conversation.uniqueid):
-            caller, session = await self._admit_called_back(conversation, node, interaction_id)
+            caller, session = await self._admit_called_back(conversation, node, interaction_id, carried)
         else:
-            session = await self._admit(conversation, node, interaction_id, caller, dialled)
+            session = await self._admit(conversation, node, interaction_id, caller, dialled, carried)
         if session is None:
             return
         self._exchange.enter(session, node.name, conversation.uniqueid, conversation.channel)
         try:
-            await self._welcome(session, conversation, caller, dialled)
+            await self._welcome(session, conversation, caller, dialled, carried)
             await session.run()
         except AgiError as error:
             log.info("session.ended", why=type(error).__name__)
@@ -113,11 +145,17 @@ class Arrivals:
             self._exchange.leave(session)
 
     async def _admit(
-        self, conversation: AgiConversation, node: Node, interaction_id: str, caller: str, dialled: str
+        self,
+        conversation: AgiConversation,
+        node: Node,
+        interaction_id: str,
+        caller: str,
+        dialled: str,
+        carried: Carried,
     ) -> IvrSession | None:
         """The session that this call gets; None for a call that is refused."""
-        state = await self._resume_state(conversation)
-        known = self._dispatcher.interaction(interaction_id) is not None
+        state = carried.resumed
+        known = self._dispatcher.stage(interaction_id) is not None
         rule = self._site().route(dialled)
         if rule is None and state is None:
             await self._refuse_unlisted(conversation, interaction_id, caller, dialled)
@@ -144,11 +182,11 @@ class Arrivals:
             is_resumed=known and state is not None,
             prelude=first,
         )
-        session.has_answered = await conversation.get_variable("CALLYARD_GREETED") == "1"
+        session.has_answered = carried.greeted == "1"
         return session
 
     async def _admit_called_back(
-        self, conversation: AgiConversation, node: Node, interaction_id: str
+        self, conversation: AgiConversation, node: Node, interaction_id: str, carried: Carried
     ) -> tuple[str, IvrSession | None]:
         """The customer and the session that the call to them gets; none when the offer that called them is over."""
         view = self._dispatcher.interaction(interaction_id)
@@ -160,12 +198,12 @@ class Arrivals:
             await conversation.set_variable("CALLYARD_CAUSE", str(HANGUP_CAUSES[Cause.NORMAL]))
             await conversation.set_variable("CALLYARD_DONE", "1")
             return "", None
-        state = await self._resume_state(conversation)
+        state = carried.resumed
         site = self._site()
         if state is None:
             first = self._first_variables(interaction_id, view.caller, view.dialled, {})
-            carried = CallState.unpack(view.carried) or CallState(view.flow, "", first)
-            execution = execution_at_queue(site, view, carried)
+            promised = CallState.unpack(view.carried) or CallState(view.flow, "", first)
+            execution = execution_at_queue(site, view, promised)
         else:
             execution = self._begin(state, None, state.variables, state.variables.get("language", ""))
         opening = None
@@ -178,25 +216,26 @@ class Arrivals:
         session.has_answered = True
         return view.caller, session
 
-    async def _welcome(self, session: IvrSession, conversation: AgiConversation, caller: str, dialled: str) -> None:
+    async def _welcome(
+        self, session: IvrSession, conversation: AgiConversation, caller: str, dialled: str, carried: Carried
+    ) -> None:
         """Tell the engine of the call, and the call that it is in our hands."""
         interaction_id = session.interaction_id
-        if self._dispatcher.interaction(interaction_id) is not None:
+        if self._dispatcher.stage(interaction_id) is not None:
             await self._ports.directory.recall(interaction_id, caller)
-            await self._recall_talk(conversation, interaction_id)
+            await self._recall_talk(conversation, interaction_id, carried.served_by)
             self._dispatcher.submit(InteractionAttached(interaction_id))
         else:
             number = self._ports.outbound().written(caller)
             self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, session.flow, number=number))
             await self._ports.directory.match_caller(interaction_id, caller)
         await conversation.set_variable("CALLYARD_SEEN", "1")
-        if await conversation.get_variable("CALLYARD_AWAY"):
+        if carried.away:
             await conversation.set_variable("CALLYARD_AWAY", "")
             await conversation.set_variable("CALLYARD_AWAY_SINCE", "")
 
-    async def _recall_talk(self, conversation: AgiConversation, interaction_id: str) -> None:
+    async def _recall_talk(self, conversation: AgiConversation, interaction_id: str, agent_id: str) -> None:
         """A talk that began and ended while nobody of ours was there: only the call itself knows of it."""
-        agent_id = await conversation.get_variable("CALLYARD_SERVED")
         if not agent_id:
             return
         view = self._dispatcher.interaction(interaction_id)
@@ -204,12 +243,6 @@ class Arrivals:
             self._dispatcher.submit(ConnectionFound(interaction_id, agent_id))
             self._dispatcher.submit(TalkEnded(interaction_id, agent_id, gap=True))
         await conversation.set_variable("CALLYARD_SERVED", "")
-
-    async def _resume_state(self, conversation: AgiConversation) -> CallState | None:
-        if await conversation.get_variable("CALLYARD_SEEN") != "1":
-            return None
-        packed = await conversation.get_variable("CALLYARD_STATE")
-        return CallState.unpack(packed) if packed else None
 
     def _begin(
         self, state: CallState | None, rule: NumberRule | None, variables: dict[str, str], language: str

@@ -19,7 +19,18 @@ from acd.codec import Plain
 from acd.commands import Command, Fact, OfferClosed, OfferInteraction, Order, WithdrawOffer
 from acd.engine import Engine
 from acd.events import ClockReached, Event, RoutingPaused
-from acd.snapshot import Board, InteractionView, QueueView, board, dump, interaction_view, queue_view
+from acd.model import Stage
+from acd.snapshot import (
+    Board,
+    InteractionView,
+    QueueView,
+    board,
+    dump,
+    interaction_view,
+    is_promised,
+    queue_view,
+    stage_of,
+)
 from cti.clock import Clock
 from cti.journal import Journal, JournalError
 from cti.ports import Desktops, Records
@@ -94,6 +105,14 @@ class Dispatcher:
     def interaction(self, interaction_id: str) -> InteractionView | None:
         """The open interaction, or None when there is none of that id."""
         return interaction_view(self._engine, interaction_id)
+
+    def stage(self, interaction_id: str) -> Stage | None:
+        """Where the open interaction is, which costs less than to see all of it; None when there is none of that id."""
+        return stage_of(self._engine, interaction_id)
+
+    def is_promised(self, interaction_id: str) -> bool:
+        """Whether it is to be called back, and not on the line."""
+        return is_promised(self._engine, interaction_id)
 
     def queue(self, queue_id: str) -> QueueView | None:
         """The queue, or None when the rules have none of that id."""

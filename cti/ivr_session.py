@@ -263,8 +263,7 @@ class IvrSession:
         if end.ending is Ending.DESIGNED and self.message:
             outcome, detail = Outcome.VOICEMAIL, self.message
         self._ports.dispatcher.submit(FlowEnded(self.interaction_id, outcome, detail))
-        await self._agi.set_variable("CALLYARD_CAUSE", str(HANGUP_CAUSES[end.cause]))
-        await self._agi.set_variable("CALLYARD_DONE", "1")
+        await self._agi.set_variables({"CALLYARD_CAUSE": str(HANGUP_CAUSES[end.cause]), "CALLYARD_DONE": "1"})
 
     def _tell_choices(self) -> None:
         chosen = self._execution.chosen

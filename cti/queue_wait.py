@@ -84,6 +84,7 @@ class QueueWait:
         self._wake = asyncio.Event()
         self._rings: deque[Sequence[OfferInteraction]] = deque()
         self._has_joined = True
+        self._is_served_told = False
         self.callback_talk = CallbackTalk(ports, interaction_id, handset, lambda: bool(self._rings))
         self._key = ""
         self._wants_callback = False
@@ -137,6 +138,16 @@ class QueueWait:
         finally:
             self._key, self._wants_callback = "", False  # which mean something only while they wait
 
+    async def forget_served(self) -> None:
+        """Take off the call who served it in a wait that we have seen end: in a later one it would count again.
+
+        It counts only for a call that waits (`cti.arrivals`), so it goes before the next wait, and is not worth a
+        command for a call that ends.
+        """
+        if self._is_served_told:
+            self._is_served_told = False
+            await self._agi.set_variable("CALLYARD_SERVED", "")
+
     async def _wait(self, waiting: Waiting, flow: Waits, told: Told) -> QueueEnded:
         while True:
             ended = self._result()
@@ -144,6 +155,7 @@ class QueueWait:
                 await self._handset.stop_music()
                 self._handset.forget_digits()  # what was pressed during the talk was not meant for the flow
                 return ended
+            await self.forget_served()
             if self._rings:
                 await self._ring(self._rings.popleft())
                 continue
@@ -190,8 +202,10 @@ class QueueWait:
 
     def _seen(self) -> Seen | None:
         """What may be told now; None while the caller does not wait in a queue."""
+        if self._stage() is not Stage.QUEUED:
+            return None
         view = self._ports.dispatcher.interaction(self.interaction_id)
-        if view is None or view.stage is not Stage.QUEUED:
+        if view is None:
             return None
         queue = self._ports.dispatcher.queue(view.queue)
         return Seen(view.queue, view.position, view.expected_wait_us, queue.agents_signed_in if queue else 0)
@@ -215,6 +229,7 @@ class QueueWait:
         if self._stage() is not Stage.IN_FLOW:
             return
         preferred = await self._preferred(step.preferred)
+        await self.forget_served()
         self._has_joined = False
         self._ports.dispatcher.submit(
             InteractionQueued(
@@ -241,18 +256,18 @@ class QueueWait:
         return view is not None and view.callback_number != ""
 
     def _stage(self) -> Stage | None:
-        view = self._ports.dispatcher.interaction(self.interaction_id)
-        return None if view is None else view.stage
+        return self._ports.dispatcher.stage(self.interaction_id)
 
     def _result(self) -> QueueEnded | None:
         """How the wait ended, once it has; None while it goes on."""
+        stage = self._stage()
+        if self._ports.dispatcher.is_promised(self.interaction_id):
+            return QueueEnded("promised")
+        if stage not in (Stage.IN_FLOW, None):
+            return None
         view = self._ports.dispatcher.interaction(self.interaction_id)
         if view is None:
             return QueueEnded("closed")
-        if view.is_promised:
-            return QueueEnded("promised")
-        if view.stage is not Stage.IN_FLOW:
-            return None
         outcome = EXITS.get(_left_by(view), "closed") if self._has_joined else "closed"
         return QueueEnded(outcome, view.served_by if outcome == "served" else "")
 
@@ -273,8 +288,8 @@ class QueueWait:
         made = f"{offers[0].interaction_id}/{numbers}"
         await self._agi.gosub("callyard-dial", "s", "1", dial, str(seconds), made, agents)
         self._handset.take_back()
+        self._is_served_told = True
         await self._settle(offers)
-        await self._agi.set_variable("CALLYARD_SERVED", "")
 
     def _still_open(self, offers: Sequence[OfferInteraction]) -> list[OfferInteraction]:
         return [offer for offer in offers if self._ports.dispatcher.is_open(offer.offer_id)]

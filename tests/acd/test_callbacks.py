@@ -52,7 +52,7 @@ from acd.model import (
     Strategy,
     VisitOutcome,
 )
-from acd.snapshot import dump, queue_view, restore
+from acd.snapshot import dump, is_promised, queue_view, restore
 from tests.acd.desk import BILLING, SECOND, SITE, TECH, Desk, every, only
 
 RULES = CallbackRules(attempts=2, every_us=300 * SECOND, reserve_us=60 * SECOND, lasts_us=3_600 * SECOND)
@@ -80,6 +80,18 @@ def answered() -> Desk:
     desk.sign_in("maria")
     desk.do(CallbackAnswered("anna/1"))
     return desk
+
+
+def test_whether_it_is_promised_is_as_the_view_says() -> None:
+    desk = Desk(CALLING_BACK)
+    promised(desk, "anna")
+    assert is_promised(desk.engine, "anna")
+    assert desk.interaction("anna").is_promised
+    desk.sign_in("maria")
+    desk.do(CallbackAnswered("anna/1"))
+    assert not is_promised(desk.engine, "anna")
+    assert not desk.interaction("anna").is_promised
+    assert not is_promised(desk.engine, "nobody")
 
 
 def test_a_promise_counts_its_steps_of_priority_from_when_the_caller_began_to_wait() -> None:

@@ -29,6 +29,7 @@ from acd.snapshot import (
     interaction_view,
     queue_view,
     restore,
+    stage_of,
 )
 from tests.acd.desk import SECOND, Desk
 
@@ -214,3 +215,12 @@ def test_an_interaction_view_while_talking_and_after() -> None:
     view = desk.interaction("i1")
     assert (view.stage, view.queue, view.offer_id, view.offered_at, view.priority) == (Stage.IN_FLOW, "", "", 0, 0)
     assert interaction_view(desk.engine, "nobody") is None
+
+
+def test_the_stage_alone_is_that_of_the_view() -> None:
+    desk = busy_desk()
+    for interaction_id in ("i1", "i2", "i3", "i4", "i5"):
+        view = interaction_view(desk.engine, interaction_id)
+        assert view is not None
+        assert stage_of(desk.engine, interaction_id) is view.stage
+    assert stage_of(desk.engine, "nobody") is None

@@ -177,6 +177,38 @@ async def test_defect_5_a_value_is_a_value_whatever_it_says(desk: Desk, value: s
     await peer.close()
 
 
+@pytest.mark.parametrize("value", ["", "hangup", ")", "|", "two\nlines", "a)\n200 result=0\nHANGUP\nb", "#|,", "${X}"])
+async def test_several_values_come_with_one_command(desk: Desk, value: str) -> None:
+    peer, conversation = await desk.dial()
+    peer.variables.update(FIRST=value, LAST=value)
+    serving = asyncio.create_task(peer.serve())
+    assert await conversation.get_variables("FIRST", "NONE", "LAST") == (value, "", value)
+    assert len(peer.heard) == 1
+    desk.done.set()
+    await serving
+    await peer.close()
+
+
+async def test_an_answer_with_other_than_the_asked_values_is_no_agi(desk: Desk) -> None:
+    peer, conversation = await desk.dial()
+    asking = asyncio.create_task(conversation.get_variables("A", "B"))
+    tail = (await peer.asked())[-1].rpartition("}")[2]
+    peer.say(f"200 result=1 (one{tail})")
+    with pytest.raises(AgiProtocolError, match="1 values for 2"):
+        await asking
+    await peer.close()
+
+
+async def test_several_variables_are_set_with_one_command(desk: Desk) -> None:
+    peer, conversation = await desk.dial()
+    await asked(peer, "200 result=0", conversation.set_variables({"A": "1", "B": "", "C": "x2"}))
+    assert peer.heard == [["EXEC", "MSet", "A=1,B=,C=x2"]]
+    for value in ("a,b", "a=b", "${X}", 'say "hi"', "two\nlines", "張"):
+        with pytest.raises(ValueError, match="expected letters and digits"):
+            await conversation.set_variables({"A": value})
+    await peer.close()
+
+
 async def test_defect_5_get_data_keeps_its_timeout_flag(desk: Desk) -> None:
     peer, conversation = await desk.dial()
     words = ("GET", "DATA", "beep", "5000", "4")

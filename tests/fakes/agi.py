@@ -46,6 +46,11 @@ def split_words(line: str) -> list[str]:
     return words
 
 
+def substituted(text: str, variables: Mapping[str, str]) -> str:
+    """`${NAME}` replaced, as Asterisk does."""
+    return re.sub(r"\$\{([^{}]*)\}", lambda found: variables.get(found[1], ""), text)
+
+
 def header(**changes: str | bytes) -> bytes:
     """The header that Asterisk sends; a change replaces a line (`callerid=…`) or adds one."""
     lines: dict[str, str | bytes] = {
@@ -164,6 +169,11 @@ class AgiPeer:
 
     def _usual(self, words: list[str]) -> Answer:
         match words:
+            case ["EXEC", "MSet", pairs]:
+                for pair in pairs.split(","):
+                    name, value = pair.split("=", 1)
+                    self.variables[name] = value
+                return "200 result=0"
             case ["ANSWER"] | ["EXEC", _] | ["EXEC", _, _]:
                 return "200 result=0"
             case ["HANGUP"]:
@@ -176,7 +186,7 @@ class AgiPeer:
             case ["GET", "VARIABLE", name]:
                 return f"200 result=1 ({self.variables[name]})" if name in self.variables else "200 result=0"
             case ["GET", "FULL", "VARIABLE", text]:
-                return f"200 result=1 ({self._substituted(text)})"
+                return f"200 result=1 ({substituted(text, self.variables)})"
             case ["STREAM", "FILE", _, _, *_]:
                 return "200 result=0 endpos=8000"
             case ["GOSUB", _, _, _, *_]:
@@ -185,6 +195,3 @@ class AgiPeer:
                 return USAGE.format(usage=f"Usage: {words[0]} …")
             case _:
                 return "510 Invalid or unknown command"
-
-    def _substituted(self, text: str) -> str:
-        return re.sub(r"\$\{([^{}]*)\}", lambda found: self.variables.get(found[1], ""), text)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from tests.fakes.agi import AgiPeer, header
+from tests.fakes.agi import AgiPeer, header, substituted
 from tests.fakes.site import NUMBER
 from tests.fakes.switchboard import Switchboard
 
@@ -235,6 +235,10 @@ class FakeCall:
         return await self._recording[0]
 
     async def _execute(self, words: list[str]) -> str:
+        if words[1] == "MSet":
+            for pair in words[2].split(","):
+                await self._set(["SET", "VARIABLE", *pair.split("=", 1)])
+            return "200 result=0"
         argument = f" {words[2]}" if words[2:] and words[2] else ""
         self._note(_LETTERS.get(words[1], words[1]) + argument)
         return "200 result=0"
@@ -255,6 +259,4 @@ class FakeCall:
         return "200 result=1"
 
     async def _get(self, words: list[str]) -> str:
-        text = words[3]
-        name = text[2 : text.index("}")]
-        return f"200 result=1 ({self.variables.get(name, '')}{text[text.index('}') + 1 :]})"
+        return f"200 result=1 ({substituted(words[3], self.variables)})"
