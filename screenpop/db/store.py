@@ -166,17 +166,8 @@ def _direct_engine(url: str, pool_size: int) -> Engine:
         connect_args={"timeout": BUSY_TIMEOUT_S},
     )
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_directly)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
-
-
-def _begin_directly(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("callyard_writes", False)
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-    finally:
-        cursor.close()
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

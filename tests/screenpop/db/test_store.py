@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 import threading
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, text
@@ -82,3 +86,20 @@ async def test_a_change_waits_for_another_writer(sqlite_store: Store) -> None:
 async def test_faults_of_the_database_are_told_as_such(store: Store) -> None:
     with pytest.raises(SQLAlchemyError, match="no_such_table"):
         await store.look(lambda connection: connection.execute(text("SELECT * FROM no_such_table")).all())
+
+
+async def test_a_file_that_another_program_writes_for_long_is_a_fault_of_the_database(
+    migrated_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not one of the row: the writer behind the records tries it again."""
+    monkeypatch.setattr("screenpop.db.store.BUSY_TIMEOUT_S", 0.01)
+    file = shutil.copy(migrated_file, tmp_path)
+    opened = Store(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(SQLAlchemyError, match="locked"):
+            await opened.change(_add)
+        assert await opened.look(_count) == 0
+    await opened.change(_add)
+    assert await opened.look(_count) == 1
+    await opened.close()
