@@ -187,7 +187,7 @@ class Mirror:
         self._judge_closures(event, answer)
         assert agreed is None or agreed in self.callers, "a promise ended because nobody was there"
         self._judge_holdings()
-        self._judge_promises(event, now)
+        self._judge_promises(event, answer, now)
         self._judge_totals()
 
     def _promised_to(self, event: Event) -> str | None:
@@ -483,7 +483,7 @@ class Mirror:
             assert newer.asked is not None
             newer.asked = min(newer.asked, caller.asked)
 
-    def _judge_promises(self, event: Event, now: int) -> None:
+    def _judge_promises(self, event: Event, answer: tuple[Command, ...], now: int) -> None:
         """One promise per number and queue, none of which lasts too long; each waits, called or not."""
         open_now = [(caller.number, caller.queue) for caller in self.callers.values() if caller.is_promised]
         assert len(open_now) == len(set(open_now)), "two promises of one number"
@@ -491,13 +491,11 @@ class Mirror:
             assert not caller.number or caller.stage in (Stage.QUEUED, Stage.OFFERED)
             if isinstance(event, ClockReached) and caller.is_promised and caller.stage is Stage.QUEUED:
                 assert now < caller.promised_at + caller.rules.lasts_us, "a promise outlived its time"
-        if isinstance(event, CallbackAnswered):
-            interaction_id = event.offer_id.rpartition("/")[0]
-            for seat in self.seats.values():
-                answered = self.callers.get(interaction_id)
-                if answered is not None and event.offer_id in answered.offers and interaction_id in seat.holds:
-                    assert seat.shown is not None
-                    assert seat.shown.deadline <= now + self._rules(answered.queue).ring_us
+        for told in answer:
+            if isinstance(told, CallbackChanged) and told.state is CallbackState.ANSWERED:
+                (seat,) = (seat for seat in self.seats.values() if told.interaction_id in seat.holds)
+                assert seat.shown is not None
+                assert seat.shown.deadline == now + self._rules(told.queue).ring_us
 
     def _take_offer_end(self, command: OfferClosed) -> None:
         self._first("offer end", command.offer_id)
