@@ -33,13 +33,14 @@ def note_abandoned(floor: Floor, interaction: Interaction) -> None:
     """A caller gave up in a queue, or while a phone rang. A withheld number cannot be known again."""
     asked = interaction.chain[0]
     queue = floor.queues.get(asked)
-    if queue is None or not queue.rules.regain_us or not interaction.caller:
+    caller = interaction.number or interaction.caller
+    if queue is None or not queue.rules.regain_us or not caller:
         return
     callers = floor.regains.setdefault(asked, {})
-    callers.pop(interaction.caller, None)
+    callers.pop(caller, None)
     first_asked_at = interaction.rank[1]
     until_at = floor.now + queue.rules.regain_us
-    callers[interaction.caller] = Regain(asked, interaction.caller, interaction.id, first_asked_at, until_at)
+    callers[caller] = Regain(asked, caller, interaction.id, first_asked_at, until_at)
     _forget(floor, asked)
 
 
@@ -47,7 +48,7 @@ def regain(floor: Floor, interaction: Interaction, queue: str) -> str:
     """The id of the abandoned interaction whose place this caller gets, or empty; each place is given once."""
     if queue not in floor.regains:
         return ""
-    found = floor.regains[queue].pop(interaction.caller, None)
+    found = floor.regains[queue].pop(interaction.number or interaction.caller, None)
     _forget(floor, queue)
     if found is None or found.until_at <= floor.now:
         return ""

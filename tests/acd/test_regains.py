@@ -40,6 +40,13 @@ def test_who_comes_back_stands_where_they_stood() -> None:
     assert (visit.regained, visit.first_asked_at, visit.position) == ("old", asked, 1)
 
 
+def test_a_number_is_the_same_however_a_trunk_writes_it() -> None:
+    desk, asked = given_up(caller="+493012345")
+    desk.do(InteractionArrived("new", "03012345", number="+493012345"))
+    visit = only(VisitOpened, desk.do(InteractionQueued("new", "billing")))
+    assert (visit.regained, visit.first_asked_at) == ("old", asked)
+
+
 def test_a_place_is_given_once() -> None:
     desk, _ = given_up()
     ask(desk, "new", "+15550100")
