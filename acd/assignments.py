@@ -13,8 +13,8 @@ class Assignment:
 
     `talk_id` is the offer's id, or the id of an adopted talk. `since`: when the present state began.
     `deadline`: when an offer expires or a wrap-up times out; 0 during a talk.
-    `wrap_up_us` and `wrap_up_most_us` are what the queue asked for when the offer was made: new rules touch nobody
-    who talks.
+    `wrap_up_us` and `wrap_up_most_us` are what the queue asked for when the offer was made, `most` how many of the
+    medium the agent could hold then: new rules touch nobody who talks.
     """
 
     interaction_id: str
@@ -26,6 +26,7 @@ class Assignment:
     deadline: int
     wrap_up_us: int
     wrap_up_most_us: int = 0
+    most: int = 1
 
     def connect(self, now: int) -> None:
         """Agent and caller share a bridge."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from acd.errors import ConfigurationError
-from acd.model import AgentProfile, CallbackRules, Configuration, OverflowCause, QueueRules
+from acd.model import VOICE, AgentProfile, CallbackRules, Configuration, OverflowCause, QueueRules
 
 LOWEST_LEVEL, HIGHEST_LEVEL = 1, 10
 HIGHEST_WEIGHT = 10
+HIGHEST_CAPACITY = 20
 #: So many phones ring at once for one caller, at most.
 MOST_AT_ONCE = 20
 
@@ -24,6 +25,7 @@ def validate(configuration: Configuration) -> None:
         _validate_queue(rules)
         _validate_steps(rules, queues)
         _validate_overflows(rules, queues)
+    _validate_media(configuration)
     for profile in configuration.agents:
         _validate_agent(profile, queues)
 
@@ -103,6 +105,25 @@ def _validate_overflows(rules: QueueRules, queues: set[str]) -> None:
             raise ConfigurationError(f"{who}: {each.cause.value}: expected another known queue, got {each.queue!r}")
 
 
+def _validate_media(configuration: Configuration) -> None:
+    """Who waits stays with their medium, wherever rings and overflow lead."""
+    media = {rules.id: rules.medium for rules in configuration.queues}
+    for rules in configuration.queues:
+        if not rules.medium:
+            raise ConfigurationError(f"queue {rules.id!r}: medium: expected one, got none")
+        if rules.callback is not None and rules.medium != VOICE:
+            raise ConfigurationError(
+                f"queue {rules.id!r}: callback: expected a queue of medium {VOICE!r}, got {rules.medium!r}"
+            )
+        rings = [("relax", queue) for ring in rules.relax for queue in ring.queues]
+        for where, queue in (*rings, *(("overflow", each.queue) for each in rules.overflow if each.queue)):
+            if media[queue] != rules.medium:
+                raise ConfigurationError(
+                    f"queue {rules.id!r}: {where}: expected a queue of medium {rules.medium!r}, "
+                    f"{queue!r} is of {media[queue]!r}"
+                )
+
+
 def _validate_order(where: str, instants: list[int]) -> None:
     before = 0
     for after in instants:
@@ -120,6 +141,7 @@ def _validate_agent(profile: AgentProfile, queues: set[str]) -> None:
             raise ConfigurationError(f"agent {profile.id!r}: queue {queue!r}: expected once, got twice")
         named.add(queue)
     _validate_queue_levels(profile, queues)
+    _validate_capacity(profile)
     if not 1 <= profile.weight <= HIGHEST_WEIGHT:
         raise ConfigurationError(f"agent {profile.id!r}: weight: expected 1 to {HIGHEST_WEIGHT}, got {profile.weight}")
     skills: set[str] = set()
@@ -128,6 +150,19 @@ def _validate_agent(profile: AgentProfile, queues: set[str]) -> None:
             raise ConfigurationError(f"agent {profile.id!r}: skill {skill!r}: expected once, got twice")
         skills.add(skill)
         _validate_level(f"agent {profile.id!r}", skill, level)
+
+
+def _validate_capacity(profile: AgentProfile) -> None:
+    named: set[str] = set()
+    for medium, most in profile.capacity:
+        if not medium or medium in named:
+            raise ConfigurationError(f"agent {profile.id!r}: capacity: expected each medium once, got {medium!r}")
+        named.add(medium)
+        highest = 1 if medium == VOICE else HIGHEST_CAPACITY
+        if not 0 <= most <= highest:
+            raise ConfigurationError(
+                f"agent {profile.id!r}: capacity for {medium!r}: expected 0 to {highest}, got {most}"
+            )
 
 
 def _validate_queue_levels(profile: AgentProfile, queues: set[str]) -> None:

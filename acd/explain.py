@@ -15,6 +15,8 @@ Behind = tuple[int, int]
 
 #: Counts those whose phones ring at the same time.
 RUNG_TOGETHER = "rung_together"
+#: Counts agents who are ready, but take nothing (more) of the medium.
+NO_ROOM = "no_room"
 
 
 def explain(floor: Floor, interaction: Interaction, at_once: int) -> list[Reason]:
@@ -48,15 +50,17 @@ def explain(floor: Floor, interaction: Interaction, at_once: int) -> list[Reason
 
 
 def _by_state(floor: Floor, interaction: Interaction) -> dict[str, int]:
-    """The agents of the queues that are reached who are not ready, by state."""
+    """The agents of the queues that are reached who have no room for its medium, by state."""
     queues = [floor.queues[queue_id] for queue_id in interaction.terms.queues]
     counts = queues[0].states
-    if len(queues) > 1:
-        everybody = {agent.id: agent.state for queue in queues for agent in queue.agents.values()}
-        counts = dict.fromkeys(AgentState, 0)
-        for state in everybody.values():
-            counts[state] += 1
-    return {state.value: count for state, count in counts.items() if count and state is not AgentState.READY}
+    if len(queues) == 1 and floor.calls_only and counts[AgentState.READY] == len(queues[0].ready):
+        return {state.value: count for state, count in counts.items() if count and state is not AgentState.READY}
+    medium = queues[0].rules.medium
+    everybody = {agent.id: agent for queue in queues for agent in queue.agents.values() if medium not in agent.room}
+    found: dict[str, int] = {}
+    for agent in everybody.values():
+        _count(found, NO_ROOM if agent.state is AgentState.READY else agent.state.value)
+    return found
 
 
 def _in_kept_order(

@@ -19,6 +19,7 @@ from acd.experience import Seen
 from acd.interactions import Interaction
 from acd.matching import Terms, merged_choices, merged_needs, relaxed
 from acd.model import (
+    VOICE,
     AgentProfile,
     AgentState,
     AssignmentState,
@@ -29,7 +30,7 @@ from acd.model import (
     QueueRules,
     Stage,
 )
-from acd.presence import AT_WORK, Agent, agent_state, served_queues
+from acd.presence import AT_WORK, Agent, agent_state, capacity, room, served_queues
 from acd.queues import Closure, Queue
 from acd.ranking import rank_key
 from acd.regains import Regain
@@ -60,6 +61,7 @@ class Floor:
         self.counts: dict[str, int] = {}
         self.queues: dict[str, Queue] = {}
         self.levelled = False
+        self.calls_only = True
         self.closures: dict[str, Closure] = {}
         self.seen: dict[str, Seen] = {}
         self.regains: dict[str, dict[str, Regain]] = {}
@@ -99,6 +101,7 @@ class Floor:
         shown = {queue.rules.id: queue.shown for queue in self.queues.values()}
         self.queues = self.empty_queues()
         self.levelled = any(queue.levelled for queue in self.queues.values())
+        self.calls_only = _calls_only(self.configuration)
         for queue_id, queue in self.queues.items():
             queue.shown = shown.get(queue_id)
             for each in queue.rules.relax:
@@ -132,7 +135,8 @@ class Floor:
         agent.queues = served_queues(agent)
         agent.levels = {queue_id: level for queue_id, level in agent.profile.queue_levels if level != 1}
         agent.skills = dict(agent.profile.skills)
-        agent.standing = None
+        agent.capacity = capacity(agent.profile)
+        agent.standing, agent.room = None, ()
         agent.state = agent_state(agent, self.configuration.offer_without_desktop)
         for queue_id in agent.queues:
             self.queues[queue_id].enter(agent)
@@ -146,17 +150,20 @@ class Floor:
                 self.due.append((held.deadline, kind, agent.id, held.interaction_id))
 
     def _file_ready(self, agent: Agent) -> None:
-        """Stand in the ready lists exactly when ready."""
-        wanted = standing(agent) if agent.state is AgentState.READY else None
-        if wanted == agent.standing:
+        """Stand in the ready lists of exactly those queues for whose medium there is room."""
+        before, agent.room = agent.room, room(agent, self.configuration.offer_without_desktop)
+        wanted = standing(agent) if agent.room else None
+        if wanted == agent.standing and agent.room == before:
             return
         for queue_id in agent.queues:
             queue = self.queues[queue_id]
-            if agent.standing is not None:
+            if agent.standing is not None and queue.medium in before:
                 queue.ready.discard(queue.kept(agent, agent.standing))
-            if wanted is not None:
+            if wanted is not None and queue.medium in agent.room:
                 queue.ready.add(queue.kept(agent, wanted))
         agent.standing = wanted
+        if agent.room != before:
+            self.touched_queues.update(agent.queues)
         if wanted is not None:
             self.freed.add(agent.id)
 
@@ -331,6 +338,12 @@ class Floor:
         if held is None or held.deadline != at:
             return False
         return (kind == "offer") is (held.state is AssignmentState.OFFERED)
+
+
+def _calls_only(configuration: Configuration) -> bool:
+    """Whether all queues are of calls, and every agent takes one call and nothing else."""
+    media = (rules.medium == VOICE for rules in configuration.queues)
+    return all(media) and all(profile.capacity == ((VOICE, 1),) for profile in configuration.agents)
 
 
 def file_in(queues: Mapping[str, Queue], interaction: Interaction) -> None:

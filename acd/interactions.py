@@ -38,8 +38,9 @@ class Interaction:
     asked: the one asked for first, the present one last. `wait_until`: when the flow wants them back, 0 for never;
     `looked_at`: when time-outs were looked at last. `leave_at`: when the next time-out is due, 0 for none. `step_at`:
     when time takes the next step, 0 for never. `offer_id` names the offer or talk in progress, `agent_id` who holds it,
-    `served_by` who talked last. `beside`: the further offers that were made together with that one and are open; their
-    phones ring at the same time. `steps_since`: from when rings and steps count, if that is before this visit; else 0.
+    `served_by` who talked last. `wrapping`: of media other than voice, whose wrap-ups of it may run. `beside`: the
+    further offers that were made together with that one and are open; their phones ring at the same time.
+    `steps_since`: from when rings and steps count, if that is before this visit; else 0.
 
     `callback_number`: of a promise to call back that is open, else empty; with `callback`, the rules under which it was
     made at `promised_at`; `attempts`: calls begun; `not_before`: when the next may be, 0 for any time; `on_line`: the
@@ -69,6 +70,7 @@ class Interaction:
     offer_id: str = ""
     offered_at: int = 0
     adoptions: int = 0
+    wrapping: tuple[str, ...] = ()
     talk_started_at: int = 0
     agent_id: str = ""
     served_by: str = ""

@@ -3,7 +3,7 @@
 A violation is a defect of ours. It is counted, and the smallest repair is made: the interaction goes back to its
 place, the agent is freed, an index is built anew. Nobody waits for ever because two facts disagree.
 
-- capacity: an agent holds at most one interaction;
+- capacity: an agent holds at most as many interactions of each medium as they could when these were offered;
 - assignment: what an agent holds as offered or connected is an open interaction that names this agent and offer;
 - holder: an interaction that is offered or talks is held by the agents it names;
 - waiting: the queue's line and its offerable part agree with the interaction's stage;
@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from acd.assignments import Assignment
 from acd.floor import Floor, file_in, next_leave
 from acd.interactions import Interaction
-from acd.model import AgentState, AssignmentState, Stage
-from acd.presence import Agent, agent_state, served_queues
+from acd.model import AssignmentState, Stage
+from acd.presence import Agent, agent_state, room, served_queues
 from acd.promises import fail_promise
 from acd.queues import Queue
 from acd.repairs import forget, lose_holder, lose_offers, refile, refile_ready
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 #: The full check walks everything (about 0.1 s with 5,000 agents and 5,000 waiting), so it is made this rarely.
 FULL_CHECK_EVERY = 50_000
-
-#: How many interactions an agent may hold; voice allows one.
-CAPACITY = 1
 
 _STATE_OF = {Stage.OFFERED: AssignmentState.OFFERED, Stage.TALKING: AssignmentState.CONNECTED}
 
@@ -91,7 +89,7 @@ def _count(floor: Floor, name: str) -> None:
 
 def _of_agent(floor: Floor, agent: Agent) -> list[str]:
     found = []
-    if len(agent.assignments) > CAPACITY:
+    if len(agent.assignments) > 1 and _within_capacity(agent.assignments) != agent.assignments:
         found.append("capacity")
     for held in agent.assignments:
         if not _is_mutual(floor, agent, held.interaction_id):
@@ -99,6 +97,20 @@ def _of_agent(floor: Floor, agent: Agent) -> list[str]:
     if not _is_filed(floor, agent):
         found.append("ready")
     return found
+
+
+def _within_capacity(assignments: list[Assignment]) -> list[Assignment]:
+    """The first of each medium, as many as could be held."""
+    most: dict[str, int] = {}
+    for held in assignments:
+        most[held.medium] = max(held.most, most.get(held.medium, 0))
+    counts = dict.fromkeys(most, 0)
+    kept = []
+    for held in assignments:
+        counts[held.medium] += 1
+        if counts[held.medium] <= most[held.medium]:
+            kept.append(held)
+    return kept
 
 
 def _is_mutual(floor: Floor, agent: Agent, interaction_id: str) -> bool:
@@ -118,12 +130,12 @@ def _is_filed(floor: Floor, agent: Agent) -> bool:
         return False
     if agent.moves and agent.queues != served_queues(agent):
         return False
-    ready = agent.state is AgentState.READY
     stands = standing(agent)
-    if agent.standing != (stands if ready else None):
+    has_room = room(agent, floor.configuration.offer_without_desktop)
+    if agent.room != has_room or agent.standing != (stands if has_room else None):
         return False
     queues = (floor.queues[queue_id] for queue_id in agent.queues)
-    return all((queue.kept(agent, stands) in queue.ready) is ready for queue in queues)
+    return all((queue.kept(agent, stands) in queue.ready) is (queue.medium in has_room) for queue in queues)
 
 
 def _repair_agent(floor: Floor, agent: Agent) -> int:
@@ -135,7 +147,7 @@ def _repair_agent(floor: Floor, agent: Agent) -> int:
         _count(floor, name)
     floor.touched_interactions.update(held.interaction_id for held in agent.assignments)
     valid = [held for held in agent.assignments if _is_mutual(floor, agent, held.interaction_id)]
-    agent.assignments = valid[:CAPACITY]
+    agent.assignments = _within_capacity(valid)
     refile_ready(floor, agent)
     return len(found)
 
@@ -216,7 +228,7 @@ def _wrong_indexes(floor: Floor) -> list[str]:
             queue = expected[queue_id]
             queue.states[agent.state] += 1
             queue.agents[agent.id] = agent
-            if agent.state is AgentState.READY:
+            if queue.medium in agent.room:
                 queue.ready.add(queue.kept(agent, standing(agent)))
     return [
         queue_id

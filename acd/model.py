@@ -57,6 +57,10 @@ class AgentState(StrEnum):
     DESKTOP_GONE = "desktop_gone"
 
 
+#: The medium of telephone calls; it needs the agent's phone, and whoever holds one is offered nothing else.
+VOICE = "voice"
+
+
 class Stage(StrEnum):
     """Where an open interaction is."""
 

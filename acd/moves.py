@@ -28,6 +28,7 @@ from acd.floor import CLOSED_REMEMBERED, Floor
 from acd.interactions import Interaction, OpenOffer
 from acd.model import (
     ANSWERED_BY_COLLEAGUE,
+    VOICE,
     AssignmentState,
     CallbackRules,
     OfferOutcome,
@@ -221,6 +222,7 @@ def _reserve(
             deadline=expires_at,
             wrap_up_us=queue.rules.wrap_up_us,
             wrap_up_most_us=queue.rules.wrap_up_most_us,
+            most=agent.capacity[interaction.medium],
         )
     )
     heappush(floor.due, (expires_at, "offer", agent.id, interaction.id))
@@ -324,7 +326,7 @@ def accept(floor: Floor, interaction: Interaction, offer_id: str) -> None:
 
 
 def adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
-    """Bridges show these two talking: make it so. The agent holds nothing any more."""
+    """Bridges show these two talking: make it so. The agent holds no other call any more."""
     interaction.adoptions += 1
     interaction.offer_id = f"{interaction.id}/adopted-{interaction.adoptions}"
     agent.assignments.append(
@@ -338,6 +340,7 @@ def adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
             deadline=0,
             wrap_up_us=floor.wrap_up_us(interaction.queue),
             wrap_up_most_us=floor.wrap_up_most_us(interaction.queue),
+            most=1 + sum(held.medium == interaction.medium for held in agent.assignments),
         )
     )
     _open_talk(floor, interaction, agent)
@@ -370,6 +373,8 @@ def end_talk(floor: Floor, interaction: Interaction, gap: bool) -> None:
     _was_busy(floor, agent, started_at)
     interaction.offer_id, interaction.reason = "", None
     if wrap_up_until:
+        if interaction.medium != VOICE:
+            interaction.wrapping = (*interaction.wrapping, agent.id)
         heappush(floor.due, (wrap_up_until, "wrap_up", agent.id, interaction.id))
         floor.refresh(agent)
     else:
@@ -416,3 +421,13 @@ def end_wrap_up(floor: Floor, agent: Agent, held: Assignment, disposition: str, 
     _was_busy(floor, agent, held.since)
     agent.idle_since = floor.now
     drop(floor, agent, held.interaction_id)
+
+
+def resume_work(floor: Floor, interaction: Interaction) -> None:
+    """Somebody works on it again: wrap-ups of it are over. A call's goes on, as its agent is not offered another."""
+    for agent_id in interaction.wrapping:
+        agent = floor.agents.get(agent_id)
+        held = agent.holding(interaction.id) if agent else None
+        if agent is not None and held is not None and held.state is AssignmentState.WRAP_UP:
+            end_wrap_up(floor, agent, held, "", "", timed_out=False)
+    interaction.wrapping = ()

@@ -61,7 +61,10 @@ def _best_for_any(floor: Floor, agent_ids: list[str]) -> RankKey | None:
         if agent.standing is None:
             continue
         for queue_id in agent.queues:
-            found = floor.queues[queue_id].best_waiting(agent.id, agent.skills)
+            queue = floor.queues[queue_id]
+            if queue.medium not in agent.room:
+                continue
+            found = queue.best_waiting(agent.id, agent.skills)
             if found is not None and (best is None or found < best):
                 best = found
     return best

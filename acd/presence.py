@@ -1,7 +1,8 @@
 """An agent: what they chose, their phone, their desktop, what they hold, and the one word derived from it.
 
 The one word (`AgentState`) is a pure function of presence, phone, desktop and assignments: it is computed, never
-set, so it cannot get stuck. An agent may be offered an interaction exactly when that word is `ready`.
+set, so it cannot get stuck. What an agent may be offered is computed likewise (`room`): who takes calls only may be
+offered one exactly when that word is `ready`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from acd.assignments import Assignment
 from acd.commands import AgentChanged
 from acd.interactions import DERIVED
-from acd.model import AgentProfile, AgentState, AssignmentState, Desktop, Move, MoveState, Phone, Presence
+from acd.model import VOICE, AgentProfile, AgentState, AssignmentState, Desktop, Move, MoveState, Phone, Presence
 from acd.ranking import Standing
 
 _BY_ASSIGNMENT = {
@@ -28,6 +29,9 @@ _BY_PHONE = {
     Phone.GONE: AgentState.PHONE_GONE,
     Phone.BUSY: AgentState.PHONE_BUSY,
 }
+_ORDER = (AssignmentState.CONNECTED, AssignmentState.OFFERED, AssignmentState.WRAP_UP)
+_ONE_CALL = {VOICE: 1}
+_ROOM_FOR_A_CALL = (VOICE,)
 
 #: An agent in one of these states works: they are there for whoever waits next, now or when they are done.
 AT_WORK = (AgentState.READY, AgentState.RESERVED, AgentState.TALKING, AgentState.WRAP_UP)
@@ -43,7 +47,8 @@ class Agent:
     and wrap-ups for `busy_us` (those that are over). `offered_at`: their last offer, 0 for none. `tile_…`: the tile
     of the day that is open now; `tile_n` counts those begun in this microsecond. `moves`: temporary ones, planned or
     active, in the order in which they were asked for. `queues`: which they serve now. `levels`: by queue, where not 1.
-    `place`: in the agents' list. `standing`: what the queues' ready lists hold them by, None while not ready.
+    `capacity`: how many of which medium at once; `room`: the media of which they may be offered one more now.
+    `place`: in the agents' list. `standing`: what the queues' ready lists hold them by, None while there is no room.
     """
 
     profile: AgentProfile
@@ -68,6 +73,8 @@ class Agent:
     state: AgentState = field(default=AgentState.LOGGED_OUT, metadata=DERIVED)
     queues: tuple[str, ...] = field(default=(), metadata=DERIVED)
     levels: Mapping[str, int] = field(default_factory=dict, metadata=DERIVED)
+    capacity: Mapping[str, int] = field(default_factory=lambda: _ONE_CALL, metadata=DERIVED)
+    room: tuple[str, ...] = field(default=(), metadata=DERIVED)
     skills: Mapping[str, int] = field(default_factory=dict, metadata=DERIVED)
     place: int = field(default=0, metadata=DERIVED)
     standing: Standing | None = field(default=None, metadata=DERIVED)
@@ -114,13 +121,46 @@ def served_queues(agent: Agent) -> tuple[str, ...]:
     return tuple(queues)
 
 
+def capacity(profile: AgentProfile) -> Mapping[str, int]:
+    """By medium; the same mapping for all who take calls only."""
+    found = dict(profile.capacity)
+    return _ONE_CALL if found == _ONE_CALL else found
+
+
+def most_telling(agent: Agent) -> Assignment | None:
+    """What the one word speaks of: a call before other media, then what is talked about, then what is offered, then
+    wrap-up, then what was held first."""
+    if not agent.assignments:
+        return None
+    if len(agent.assignments) == 1:
+        return agent.assignments[0]
+    return min(agent.assignments, key=lambda held: (held.medium != VOICE, _ORDER.index(held.state)))
+
+
+def room(agent: Agent, offer_without_desktop: bool) -> tuple[str, ...]:
+    """The media of which the agent may be offered one more now: a call while the phone is free and they hold no other
+    call, something else while the desktop is there, they hold no call, and fewer of it than they can."""
+    if agent.capacity is _ONE_CALL and (not agent.assignments or agent.assignments[0].medium == VOICE):
+        return _ROOM_FOR_A_CALL if agent.state is AgentState.READY else ()
+    if agent.presence is not Presence.READY:
+        return ()
+    held = [each.medium for each in agent.assignments]
+    there = agent.desktop is Desktop.THERE
+    free = {VOICE: agent.phone is Phone.FREE and (there or offer_without_desktop)}
+    other = there and VOICE not in held
+    return tuple(
+        medium for medium, most in agent.capacity.items() if held.count(medium) < most and free.get(medium, other)
+    )
+
+
 def agent_state(agent: Agent, offer_without_desktop: bool) -> AgentState:
     """The one word: what they hold first, else what they chose, else what keeps a ready agent from work."""
-    if agent.assignments:
-        return _BY_ASSIGNMENT[agent.assignments[0].state]
+    held = most_telling(agent)
+    if held is not None:
+        return _BY_ASSIGNMENT[held.state]
     if agent.presence is not Presence.READY:
         return _BY_PRESENCE[agent.presence]
-    if agent.phone is not Phone.FREE:
+    if agent.phone is not Phone.FREE and agent.capacity.get(VOICE):
         return _BY_PHONE[agent.phone]
     if agent.wants_desktop(offer_without_desktop):
         return AgentState.DESKTOP_GONE
@@ -136,7 +176,7 @@ def state_reason(agent: Agent) -> str:
 
 def agent_changed(agent: Agent) -> AgentChanged:
     """What a screen shows of this agent now."""
-    held = agent.assignments[0] if agent.assignments else None
+    held = most_telling(agent)
     return AgentChanged(
         agent_id=agent.id,
         state=agent.state,

@@ -8,11 +8,13 @@ from __future__ import annotations
 from acd.commands import CallbackChanged
 from acd.floor import Floor
 from acd.interactions import Interaction
-from acd.model import CallbackRules, CallbackState
+from acd.model import VOICE, CallbackRules, CallbackState
 
 
 def make_promise(interaction: Interaction, number: str, rules: CallbackRules | None, carried: str, now: int) -> None:
-    """From now on nobody need be there; the rules are kept with the promise, so that new ones do not touch it."""
+    """From now on nobody need be there; the rules are kept with the promise, so that new ones do not touch it. Whatever
+    it was, it is a call now."""
+    interaction.medium = VOICE
     interaction.callback_number, interaction.callback = number, rules
     interaction.promised_at, interaction.carried = now, carried
     interaction.attempts = interaction.not_before = 0

@@ -45,12 +45,13 @@ class Queue:
     at when agents begin or end work. `promises`: who is to be called back, by number."""
 
     __slots__ = (
-        "agents", "asked", "at_once", "choosy", "closure", "levelled", "line", "offerable", "promises", "reached_from",
-        "ready", "ringing", "rule", "rules", "shown", "states", "terms", "watches_staff",
+        "agents", "asked", "at_once", "choosy", "closure", "levelled", "line", "medium", "offerable", "promises",
+        "reached_from", "ready", "ringing", "rule", "rules", "shown", "states", "terms", "watches_staff",
     )  # fmt: skip
 
     def __init__(self, rules: QueueRules) -> None:
         self.rules = rules
+        self.medium = rules.medium
         self.rule = RULES[rules.strategy]
         self.levelled = False
         self.at_once = rules.ring_at_most if rules.strategy is Strategy.RING_ALL else 1
@@ -128,14 +129,14 @@ class Queue:
         """The agent serves this queue."""
         self.agents[agent.id] = agent
         self.states[agent.state] += 1
-        if agent.standing is not None:
+        if agent.standing is not None and self.medium in agent.room:
             self.ready.add(self.kept(agent, agent.standing))
 
     def leave(self, agent: Agent) -> None:
         """The agent serves this queue no more."""
         del self.agents[agent.id]
         self.states[agent.state] -= 1
-        if agent.standing is not None:
+        if agent.standing is not None and self.medium in agent.room:
             self.ready.discard(self.kept(agent, agent.standing))
 
     def kept(self, agent: Agent, standing: Standing) -> AgentKey:

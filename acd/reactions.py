@@ -5,7 +5,7 @@ One short function per event, all in one table, so that the system reads as a li
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from acd.assignments import Assignment
@@ -57,6 +57,7 @@ from acd.model import (
     REASON_NO_ANSWER,
     REASON_PHONE_FAILED,
     REASON_REJECTED,
+    VOICE,
     AgentProfile,
     AssignmentState,
     CallbackState,
@@ -77,6 +78,7 @@ from acd.moves import (
     leave_queue,
     open_visit,
     place,
+    resume_work,
     ring_on,
 )
 from acd.overflows import join, look
@@ -131,7 +133,7 @@ def _offered(floor: Floor, event: Any) -> Interaction | None:
 
 
 def _configuration_changed(floor: Floor, event: ConfigurationChanged) -> None:
-    _leave_vanished_queues(floor, {rules.id for rules in event.configuration.queues})
+    _leave_vanished_queues(floor, {rules.id: rules.medium for rules in event.configuration.queues})
     floor.configuration = event.configuration
     profiles = {profile.id: profile for profile in event.configuration.agents}
     for agent in floor.agents.values():
@@ -152,16 +154,16 @@ def _configuration_changed(floor: Floor, event: ConfigurationChanged) -> None:
     floor.rematch_all = True
 
 
-def _leave_vanished_queues(floor: Floor, kept: set[str]) -> None:
-    """Who waits in a queue that is no more goes back to the flow, which then decides; who was to be called back has
-    none."""
+def _leave_vanished_queues(floor: Floor, kept: Mapping[str, str]) -> None:
+    """Who waits in a queue that is no more, or is of another medium, goes back to the flow, which then decides; who
+    was to be called back has none."""
     for interaction in list(floor.interactions.values()):
-        if interaction.is_waiting and interaction.queue not in kept:
+        if interaction.is_waiting and kept.get(interaction.queue) != interaction.medium:
             if interaction.is_promised:
                 give_up(floor, interaction, "queue_gone")
             else:
                 leave_queue(floor, interaction, VisitOutcome.WITHDRAWN)
-    for queue_id in sorted(floor.queues.keys() - kept):
+    for queue_id in sorted(floor.queues.keys() - kept.keys()):
         floor.seen.pop(queue_id, None)
         floor.regains.pop(queue_id, None)
         if queue_id in floor.closures:
@@ -250,6 +252,8 @@ def _queued(floor: Floor, event: InteractionQueued) -> None:
         _ignore(floor, event, "no_callback")
     elif event.callback_number and queue.closure is not None:
         _ignore(floor, event, "closed_queue")
+    elif queue.rules.medium != (VOICE if event.callback_number else interaction.medium):
+        _ignore(floor, event, "medium")
     elif interaction.stage is Stage.TALKING:
         _ignore(floor, event, "talking")
     elif interaction.is_waiting and _asks_the_same(interaction, event):
@@ -263,6 +267,7 @@ def _queued(floor: Floor, event: InteractionQueued) -> None:
 def _enter_queue(floor: Floor, interaction: Interaction, event: InteractionQueued) -> None:
     number, rules = event.callback_number, floor.queues[event.queue].rules
     keeps_place = number != "" and interaction.is_waiting and interaction.queue == event.queue
+    resume_work(floor, interaction)
     if interaction.is_waiting:
         leave_queue(floor, interaction, VisitOutcome.CALLBACK if number else VisitOutcome.WITHDRAWN)
     if interaction.first_asked_at is None:
@@ -417,19 +422,21 @@ def _connection_found(floor: Floor, event: ConnectionFound) -> None:
         _ignore(floor, event, "connected_before" if same else "talking_to_another")
     elif rings:
         accept(floor, interaction, rings[0])
-    elif any(held.state is AssignmentState.CONNECTED for held in agent.assignments):
+    elif interaction.medium == VOICE and any(_is_call_in_talk(held) for held in agent.assignments):
         _ignore(floor, event, "agent_busy")
     else:
         _adopt(floor, interaction, agent)
 
 
 def _adopt(floor: Floor, interaction: Interaction, agent: Agent) -> None:
-    """Bridges are the truth: what else the agent holds gives way, and another agent's phone stops."""
+    """Bridges are the truth: what other call the agent holds gives way, and another agent's phone stops."""
     if interaction.stage is Stage.OFFERED:
         back_in_line(floor, interaction, "adopted")
-    _withdraw_from(floor, agent, "adopted")
-    for held in list(agent.assignments):
-        end_wrap_up(floor, agent, held, "", "", timed_out=False)
+    if interaction.medium == VOICE:
+        _withdraw_from(floor, agent, "adopted", (VOICE,))
+        for held in [each for each in agent.assignments if each.medium == VOICE]:
+            end_wrap_up(floor, agent, held, "", "", timed_out=False)
+    resume_work(floor, interaction)
     adopt(floor, interaction, agent)
 
 
@@ -487,8 +494,13 @@ def _presence_chosen(floor: Floor, event: PresenceChosen) -> None:
             _withdraw_from(floor, agent, event.presence.value)
 
 
-def _withdraw_from(floor: Floor, agent: Agent, detail: str) -> None:
-    for held in list(agent.assignments):
+def _is_call_in_talk(held: Assignment) -> bool:
+    return held.medium == VOICE and held.state is AssignmentState.CONNECTED
+
+
+def _withdraw_from(floor: Floor, agent: Agent, detail: str, media: Collection[str] | None = None) -> None:
+    """Take back what is offered to the agent; only of these media, if given."""
+    for held in [each for each in agent.assignments if media is None or each.medium in media]:
         interaction = _offered_to(floor, agent, held)
         if interaction is not None:
             ring_on(floor, interaction, held.talk_id, OfferOutcome.WITHDRAWN, detail)
@@ -551,8 +563,10 @@ def _desktop_changed(floor: Floor, event: DesktopChanged) -> None:
     agent.desktop = event.desktop
     floor.watch_desktop(agent)
     floor.refresh(agent)
-    if event.desktop is Desktop.GONE and not floor.configuration.offer_without_desktop:
-        _withdraw_from(floor, agent, "desktop_gone")
+    if event.desktop is Desktop.GONE:
+        others = {held.medium for held in agent.assignments} - {VOICE}
+        without = floor.configuration.offer_without_desktop  # a phone can be answered without; nothing else can
+        _withdraw_from(floor, agent, "desktop_gone", others if without else None)
 
 
 # --- time ------------------------------------------------------------------------------------------------

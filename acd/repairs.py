@@ -22,7 +22,7 @@ def refile_ready(floor: Floor, agent: Agent) -> None:
         queue.ready.discard(queue.kept(agent, standing(agent)))
         if agent.standing is not None:
             queue.ready.discard(queue.kept(agent, agent.standing))
-    agent.standing = None
+    agent.standing, agent.room = None, ()
     floor.refresh(agent)
 
 

@@ -81,19 +81,21 @@ def _fit(floor: Floor, interaction: Interaction) -> Iterator[Agent]:
     """The ready agents who may."""
     if not interaction.preferred_until:
         return (each for each in ready_agents(floor, interaction) if obstacle(interaction, each) is None)
+    medium = floor.queues[interaction.queue].rules.medium
     named = (floor.agents.get(agent_id) for agent_id in interaction.preferred)
-    return (each for each in named if each is not None and each.standing is not None and may(floor, interaction, each))
+    return (each for each in named if each is not None and medium in each.room and may(floor, interaction, each))
 
 
 def may(floor: Floor, interaction: Interaction, agent: Agent) -> bool:
-    """Whether the agent serves a queue that is reached and has the skills, whatever their state."""
+    """Whether the agent serves a queue that is reached, takes its medium and has the skills, whatever their state."""
     return suits(floor, interaction.terms, agent)
 
 
 def suits(floor: Floor, terms: Terms, agent: Agent) -> bool:
     """The same on any terms."""
     serves = any(agent.id in floor.queues[queue_id].agents for queue_id in terms.queues)
-    return serves and missing_skill(agent.skills, terms.needs, terms.choices) is None
+    takes = serves and agent.capacity.get(floor.queues[terms.queues[0]].rules.medium, 0) > 0
+    return takes and missing_skill(agent.skills, terms.needs, terms.choices) is None
 
 
 def is_able(floor: Floor, terms: Terms) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from acd.commands import AgentIntervalClosed, QueueChanged
 from acd.floor import Floor
-from acd.presence import Agent, agent_changed, state_reason
+from acd.presence import Agent, agent_changed, most_telling, state_reason
 
 # --- what screens show ---------------------------------------------------------------------------------
 
@@ -23,8 +23,8 @@ def publish(floor: Floor) -> None:
 
 
 def _publish_agent(floor: Floor, agent: Agent) -> None:
-    held = agent.assignments[0].interaction_id if agent.assignments else ""
-    tile = (agent.state, state_reason(agent), held)
+    held = most_telling(agent)
+    tile = (agent.state, state_reason(agent), held.interaction_id if held else "")
     removed = agent.leaving and not agent.assignments
     if removed or tile != (agent.tile_state, agent.tile_reason, agent.tile_interaction):
         _close_tile(floor, agent)

@@ -27,7 +27,7 @@ from acd.model import (
     Reason,
     Stage,
 )
-from acd.presence import Agent, state_reason
+from acd.presence import Agent, most_telling, state_reason
 from acd.queues import Closure
 from acd.regains import Regain
 from acd.showing import note_shown
@@ -316,7 +316,7 @@ def is_promised(engine: Engine, interaction_id: str) -> bool:
 
 
 def _agent_view(agent: Agent) -> AgentView:
-    held = agent.assignments[0] if agent.assignments else None
+    held = most_telling(agent)
     return AgentView(
         id=agent.id,
         name=agent.profile.name,

@@ -15,6 +15,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from acd.assignments import Assignment
 from acd.commands import OfferInteraction
 from acd.engine import Engine
 from acd.errors import AcdError
@@ -22,7 +23,7 @@ from acd.events import Event
 from acd.floor import Floor
 from acd.interactions import Interaction
 from acd.matching import Needs
-from acd.model import AssignmentState, Desktop, Phone, Presence, Stage
+from acd.model import VOICE, AssignmentState, Desktop, Phone, Presence, Stage
 from acd.presence import Agent
 from acd.ranking import AgentKey
 from acd.selection import may, rule_for, suits
@@ -215,8 +216,19 @@ class RingNotReached:
         return f"ring not reached: ring {self.ring} at {teller.time(self.at)} lets them"
 
 
+@dataclass(frozen=True, slots=True)
+class NoCapacity:
+    """Takes nothing of this medium."""
+
+    medium: str
+
+    def tell(self, teller: Teller) -> str:
+        return f"takes no {self.medium}"
+
+
 Obstacle = (
     NotServing
+    | NoCapacity
     | RingNotReached
     | ChoiceMissing
     | NotPreferred
@@ -407,17 +419,21 @@ def _obstacles(floor: Floor, agent: Agent, interaction: Interaction, not_yet: Co
         found.append(NotServing(interaction.queue))
     if interaction.preferred_until and agent.id not in interaction.preferred:
         found.append(NotPreferred(interaction.preferred_until))
+    medium = floor.queues[interaction.queue].rules.medium
     held = [each for each in agent.assignments if each.talk_id not in not_yet]
-    for each in held:
+    for each in _in_the_way(agent, held, medium):
         same = each.interaction_id == interaction.id
         found.append(Holding(each.state, each.interaction_id, each.since, each.deadline, same))
     if agent.presence is not Presence.READY:
         found.append(NotReady(agent.presence, agent.presence_reason, 0 if held else agent.tile_at))
     if agent.presence is not Presence.LOGGED_OUT:  # who went home has no phone or desktop to be missed
-        if agent.phone is not Phone.FREE:
+        if agent.phone is not Phone.FREE and medium == VOICE:
             found.append(PhoneNotFree(agent.phone))
-        if agent.desktop is Desktop.GONE and not floor.configuration.offer_without_desktop:
+        without = medium == VOICE and floor.configuration.offer_without_desktop
+        if agent.desktop is Desktop.GONE and not without:
             found.append(DesktopMissing(agent.desktop_deadline))
+    if not agent.capacity.get(medium):
+        found.append(NoCapacity(medium))
     for skill, level in interaction.needs:
         has = agent.skills.get(skill, 0)
         if has < level:
@@ -430,6 +446,15 @@ def _obstacles(floor: Floor, agent: Agent, interaction: Interaction, not_yet: Co
         after_us = floor.queues[interaction.queue].rules.relax[ring - 1].after_us
         found.append(RingNotReached(ring, interaction.entered_at + after_us))
     return tuple(found)
+
+
+def _in_the_way(agent: Agent, held: Sequence[Assignment], medium: str) -> list[Assignment]:
+    """Of what the agent holds, what keeps them from one more of this medium."""
+    calls = [each for each in held if each.medium == VOICE]
+    if medium == VOICE:
+        return calls
+    same = [each for each in held if each.medium == medium]
+    return [*calls, *(same if len(same) >= agent.capacity.get(medium, 0) else [])]
 
 
 def _ring_for(floor: Floor, interaction: Interaction, agent: Agent) -> int:

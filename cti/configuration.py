@@ -65,6 +65,7 @@ def _queue_rules(queue: Queue) -> QueueRules:
     return QueueRules(
         id=queue.id,
         title=queue.title,
+        medium=queue.medium,
         ring_us=_us(queue.ring_s),
         wrap_up_us=_us(queue.wrap_up_s),
         short_abandon_us=_us(queue.short_abandon_s),

@@ -61,6 +61,8 @@ class Names:
     layouts: Mapping[str, Layout]
     #: Queues that call back; None where that is unknown.
     calling_back: frozenset[str] | None = None
+    #: Queues of calls; None where that is unknown.
+    taking_calls: frozenset[str] | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -220,6 +222,9 @@ def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[P
         wanted.append(("flow", step.flow, names.flows, ("flow",)))
     elif isinstance(step, QueueStep):
         wanted.append(("queue", step.queue, names.queues, ("queue",)))
+        if names.taking_calls is not None and names.queues and step.queue in names.queues - names.taking_calls:
+            message = f"queue {quote(step.queue)} takes no calls: expected medium: voice in queues.yaml"
+            yield document.problem((*placed.path, "queue"), message)
         wanted += [("skill", skill, names.skills, ("skills", skill)) for skill in step.skills]
         wanted += [
             ("skill", skill, names.skills, ("any_skill", at, skill))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,7 +73,8 @@ class _Loading:
             skills=skill_names,
             flows=frozenset(flow_files),
             layouts={name: lay_out(flow) for name, flow in flows.items()},
-            calling_back=_calling_back(queue_names, queues),
+            calling_back=_those(queue_names, queues, lambda queue: queue.callback is not None),
+            taking_calls=_those(queue_names, queues, lambda queue: queue.medium == "voice"),
         )
         documents = {name: file for name, file in flow_files.items() if file is not None}
         for name in flows:
@@ -228,6 +229,7 @@ def _check_queues(
             if rule.to == queue.id or rule.to not in {*queues, FLOW}:
                 known = frozenset({*queues, FLOW}) - {queue.id}
                 yield document.problem((queue.id, "overflow", at, "to"), unknown("queue", rule.to, known))
+        yield from _check_media(document, queue, queues)
         for number, announcement in enumerate(queue.announcement):
             path = (queue.id, "announcement", number)
             yield from check_languages(document, path, announcement, names.settings)
@@ -236,11 +238,27 @@ def _check_queues(
         yield from _check_callback(document, queue, names, trunks)
 
 
-def _calling_back(names: frozenset[str] | None, queues: dict[str, Queue]) -> frozenset[str] | None:
-    """The queues that call back; None where a queue could not be read."""
+def _check_media(document: Document, queue: Queue, queues: dict[str, Queue]) -> Iterator[Problem]:
+    """Who waits stays with their medium, wherever rings and overflow lead."""
+    led: list[tuple[tuple[str | int, ...], str]] = [
+        (("relax", at, "queues", number), other)
+        for at, ring in enumerate(queue.relax)
+        for number, other in enumerate(ring.queues)
+    ]
+    led += [(("overflow", at, "to"), rule.to) for at, rule in enumerate(queue.overflow)]
+    for path, other in led:
+        if other in queues and queues[other].medium != queue.medium:
+            message = f"queue {quote(other)} is of medium {queues[other].medium}: expected one of {queue.medium}"
+            yield document.problem((queue.id, *path), message)
+
+
+def _those(
+    names: frozenset[str] | None, queues: dict[str, Queue], wanted: Callable[[Queue], bool]
+) -> frozenset[str] | None:
+    """The queues that are wanted; None where a queue could not be read."""
     if names is None or len(queues) < len(names):
         return None
-    return frozenset(queue.id for queue in queues.values() if queue.callback is not None)
+    return frozenset(queue.id for queue in queues.values() if wanted(queue))
 
 
 def _check_callback(document: Document, queue: Queue, names: Names, trunks: frozenset[str] | None) -> Iterator[Problem]:

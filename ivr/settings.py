@@ -51,6 +51,7 @@ Strategy = Literal[
 ]
 #: Places in the line that are told one by one; each is a prompt of its own.
 MOST_PLACES = 50
+Medium = Literal["voice", "chat", "mail", "message"]
 Estimator = Literal["patience", "staffing", "head_of_line"]
 #: Reasons for not being ready that the system sets itself.
 SYSTEM_REASONS = ("no_answer", "rejected", "phone_failed", "desktop_lost")
@@ -309,6 +310,7 @@ class Queue(Part):
 
     id: Name
     title: Text
+    medium: Medium = "voice"
     ring_s: Seconds = Field(20.0, alias="ring")
     wrap_up_s: Seconds = Field(10.0, alias="wrap_up")
     wrap_up_most_s: Seconds = Field(0.0, alias="wrap_up_most")
@@ -339,6 +341,14 @@ class Queue(Part):
         if strategy != "ring_all":
             raise wrong(f"with strategy {strategy} one phone rings at a time: expected strategy: ring_all beside it")
         return count
+
+    @field_validator("callback")
+    @classmethod
+    def _calls_back(cls, callback: Callback | None, info: ValidationInfo) -> Callback | None:
+        medium = info.data.get("medium", "voice")
+        if callback is not None and medium != "voice":
+            raise wrong(f"customers are called back by telephone: expected a queue of medium voice, not {medium}")
+        return callback
 
 
 class Skill(Part):

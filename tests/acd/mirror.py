@@ -73,6 +73,7 @@ from tests.acd.mirror_overflow import Overflows, is_vague
 
 @dataclass
 class Caller:
+    medium: str = "voice"
     attached: bool = True
     stage: Stage = Stage.IN_FLOW
     queue: str = ""
@@ -151,6 +152,7 @@ class Mirror:
         self.callers: dict[str, Caller] = {}
         self.once: set[str] = set()
         self.wrap_ups: set[tuple[str, str]] = set()
+        self.media: dict[str, str] = {}
         self.posted: list[tuple[str, str, tuple[str, ...], tuple[str, ...], MoveState]] = []
         self.overflows = Overflows(self)
         self.served_in: dict[str, str] = {}
@@ -316,7 +318,9 @@ class Mirror:
         match command:
             case InteractionOpened():
                 self._first("opened", command.interaction_id)
-                self.callers[command.interaction_id] = Caller(who=getattr(event, "number", "") or command.caller)
+                who = getattr(event, "number", "") or command.caller
+                self.callers[command.interaction_id] = Caller(command.medium, who=who)
+                self.media[command.interaction_id] = command.medium
             case InteractionClosed():
                 self._first("outcome", command.interaction_id)
                 caller = self.callers.pop(command.interaction_id)
@@ -354,8 +358,9 @@ class Mirror:
                 assert not self.callers[command.interaction_id].offers, "another phone rings on"
                 self.served_in[command.talk_id] = command.queue
                 self.callers[command.interaction_id].talk = command.talk_id
-                assert not self.seats[command.agent_id].holds
-                self.seats[command.agent_id].holds[command.interaction_id] = "talk"
+                holds = self.seats[command.agent_id].holds
+                assert holds.get(command.interaction_id) in (None, "answered")
+                holds[command.interaction_id] = "talk"
                 self.seats[command.agent_id].handled += 1
             case TalkClosed():
                 self._take_talk_end(command, now)
@@ -371,6 +376,15 @@ class Mirror:
             case _:
                 pass
 
+    def _spoken_of(self, seat: Seat) -> str:
+        """A call before other media, a talk before an offer before wrap-up, and what was held first."""
+        for calls in (True, False):
+            for wanted in ("talk", "offer", "wrap-up"):
+                for each, what in seat.holds.items():
+                    if what == wanted and (self.media[each] == "voice") is calls:
+                        return each
+        return ""
+
     def _take_stage(self, command: StageChanged) -> None:
         caller = self.callers[command.interaction_id]
         assert (caller.stage, caller.queue, command.agent_id) != (command.stage, command.queue, "")
@@ -379,6 +393,9 @@ class Mirror:
     def _take_visit(self, command: VisitOpened, event: Event, now: int) -> None:
         self._first("visit", command.visit_id)
         caller = self.callers[command.interaction_id]
+        if command.callback_number:
+            caller.medium = self.media[command.interaction_id] = "voice"
+        assert self._rules(command.queue).medium == caller.medium
         caller.visit = command.visit_id
         stays = command.callback_number != "" and caller.left == command.queue
         caller.entered = now
@@ -414,7 +431,6 @@ class Mirror:
         caller.offers_made += 1
         assert command.offer_id == f"{command.interaction_id}/{caller.offers_made}"
         assert set(caller.offers) < set(command.together or (command.offer_id,)), "offered on while a phone rings"
-        assert not self.seats[command.agent_id].holds, "an agent holds two"
         assert command.callback_number == (caller.number if caller.is_promised else "")
         lasts = caller.rules.reserve_us if caller.is_promised else self._rules(command.queue).ring_us
         assert command.expires_at == command.offered_at + lasts
@@ -449,7 +465,7 @@ class Mirror:
         assert command.attempts == caller.attempts
 
     def _end_promise(self, caller: Caller, command: CallbackChanged, event: Event, now: int) -> None:
-        gone = command.queue not in {rules.id for rules in self.configuration.queues}
+        gone = command.queue not in {rules.id for rules in self.configuration.queues if rules.medium == "voice"}
         lapsed = now >= caller.promised_at + caller.rules.lasts_us
         match command.state:
             case CallbackState.KEPT:
@@ -501,7 +517,11 @@ class Mirror:
         self._first("offer end", command.offer_id)
         caller = self.callers[command.interaction_id]
         assert caller.offers.pop(command.offer_id) == command.agent_id
-        assert self.seats[command.agent_id].holds.pop(command.interaction_id) == "offer"
+        holds = self.seats[command.agent_id].holds
+        assert holds[command.interaction_id] == "offer"
+        holds[command.interaction_id] = "answered"
+        if command.outcome is not OfferOutcome.ACCEPTED:
+            del holds[command.interaction_id]
         assert (command.outcome is OfferOutcome.ACCEPTED) or caller.talk == ""
 
     def _take_talk_end(self, command: TalkClosed, now: int) -> None:
@@ -510,11 +530,12 @@ class Mirror:
         assert caller.talk == command.talk_id
         caller.talk = ""
         seat.busy += now - max(command.started_at, seat.signed_in_at)
-        assert seat.holds.pop(command.interaction_id) == "talk"
+        assert seat.holds[command.interaction_id] == "talk"
+        seat.holds[command.interaction_id] = "wrap-up"
         if command.wrap_up_until:
-            seat.holds[command.interaction_id] = "wrap-up"
             self.wrap_ups.add((command.talk_id, command.agent_id))
         else:
+            del seat.holds[command.interaction_id]
             seat.idle_since = now
 
     def _take_wrap_up_end(self, command: WrapUpClosed, now: int) -> None:
@@ -536,7 +557,7 @@ class Mirror:
         seat = self.seats[command.agent_id]
         assert command != seat.shown, "said although nothing changed"
         assert command.since == seat.tile_from
-        assert command.interaction_id == next(iter(seat.holds), "")
+        assert command.interaction_id == self._spoken_of(seat)
         if command.presence is Presence.READY and seat.presence is not Presence.READY:
             seat.idle_since = now
         if command.presence is not Presence.LOGGED_OUT and seat.presence is Presence.LOGGED_OUT:
@@ -596,7 +617,8 @@ class Mirror:
                     any(levels.get(skill, 0) >= level for skill, level in entry.items())
                     for _, entry in self._wanted(caller, ring)
                 )
-                return has_all and not self.serves(profile).isdisjoint(self._reached(caller, ring))
+                takes = dict(profile.capacity).get(caller.medium, 0) > 0
+                return takes and has_all and not self.serves(profile).isdisjoint(self._reached(caller, ring))
         return False
 
     def _may(self, agent_id: str, interaction_id: str) -> bool:
@@ -626,28 +648,50 @@ class Mirror:
     def works(self, agent_id: str) -> bool:
         return bool(self.seats[agent_id].holds) or self._is_able(agent_id)
 
-    def free(self, offered: set[tuple[str, str]]) -> list[str]:
-        """Who was ready before these offers were made."""
-        return [
-            agent_id
+    def held_before(self, offered: set[tuple[str, str]]) -> dict[str, list[str]]:
+        """The media that each agent held before these offers were made."""
+        return {
+            agent_id: [
+                self.media[each]
+                for each, what in seat.holds.items()
+                if what != "offer" or (each, agent_id) not in offered
+            ]
             for agent_id, seat in self.seats.items()
-            if self._is_able(agent_id)
-            and all(what == "offer" and (each, agent_id) in offered for each, what in seat.holds.items())
-        ]
+        }
+
+    def free(self, offered: set[tuple[str, str]], queue: str) -> list[str]:
+        """Who had room for one of this queue's medium before these offers were made."""
+        medium = self._rules(queue).medium
+        return [each for each, held in self.held_before(offered).items() if self._has_room(each, medium, held)]
 
     def could(self, agent_id: str, interaction_id: str, queue: str) -> bool:
         """Whether the agent could take them in this queue, were they not to prefer others."""
         return self._suits(agent_id, replace(self.callers[interaction_id], queue=queue), 0)
 
     def _is_able(self, agent_id: str) -> bool:
-        """Ready, phone free, desktop there or not asked for; whatever they hold."""
+        """Ready, phone free if they take calls, desktop there or not asked for; whatever they hold."""
         seat = self.seats[agent_id]
+        calls = [dict(each.capacity).get("voice", 0) for each in self.configuration.agents if each.id == agent_id]
         return (
-            agent_id in {profile.id for profile in self.configuration.agents}
+            calls != []
             and seat.presence is Presence.READY
-            and seat.phone is Phone.FREE
+            and (seat.phone is Phone.FREE or calls == [0])
             and (seat.desktop is Desktop.THERE or self.configuration.offer_without_desktop)
         )
+
+    def _has_room(self, agent_id: str, medium: str, held: list[str]) -> bool:
+        """Whether one who is ready and holds these media may be offered one more of this one."""
+        seat = self.seats[agent_id]
+        most = {profile.id: dict(profile.capacity).get(medium, 0) for profile in self.configuration.agents}
+        if seat.presence is not Presence.READY or held.count(medium) >= most.get(agent_id, 0):
+            return False
+        if medium == "voice":
+            without = self.configuration.offer_without_desktop
+            return seat.phone is Phone.FREE and (seat.desktop is Desktop.THERE or without)
+        return seat.desktop is Desktop.THERE and "voice" not in held
+
+    def _held(self, agent_id: str) -> list[str]:
+        return [self.media[each] for each in self.seats[agent_id].holds]
 
     def _key(self, agent_id: str, interaction_id: str, now: int) -> tuple[int | str, ...]:
         """Where the agent stands for this caller, by the strategy of the caller's queue."""
@@ -712,24 +756,32 @@ class Mirror:
             says_level = not caller.until and not levelled.isdisjoint(reached)
             assert (each.reason.key[0][0] == "level") is says_level
         waiting = [each for each, caller in self.callers.items() if each in rounds or caller.may_be_offered]
-        free = self.free(new)
+        held = self.held_before(new)
+        turns = {agent_id: seat.offered_at for agent_id, seat in self.seats.items()}
         expected = []
         for interaction_id in sorted(waiting, key=self.rank):
-            able = [each for each in free if self._may(each, interaction_id)]
+            medium = self.media[interaction_id]
+            able = [each for each in held if self._has_room(each, medium, held[each])]
+            able = [each for each in able if self._may(each, interaction_id)]
             rules = self._rules(self.callers[interaction_id].queue)
             several = rules.strategy is Strategy.RING_ALL and not self.callers[interaction_id].is_promised
             most = rules.ring_at_most if several else 1
             ranked = sorted((self._key(each, interaction_id, now), each) for each in able)[:most]
             for key, best in ranked:
                 if self.callers[interaction_id].until or key[0] == ranked[0][0][0]:  # those of one level
-                    free.remove(best)
+                    held[best].append(medium)
+                    self.seats[best].offered_at = now
                     expected.append((interaction_id, best))
+        for agent_id, offered_at in turns.items():
+            self.seats[agent_id].offered_at = offered_at
         assert [(each.interaction_id, each.agent_id) for each in made] == expected
 
     def _judge_wrap_up(self, event: WrapUpExtended, was: AgentChanged | None) -> None:
         """It ends later by what was asked for, at most at the queue's limit, and never sooner."""
         seat = self.seats.get(event.agent_id)
         if seat is None or seat.shown is None or was is None or seat.holds.get(event.interaction_id) != "wrap-up":
+            return
+        if len(seat.holds) > 1:  # what is shown may be of another
             return
         assert was.deadline <= seat.shown.deadline <= max(was.deadline, was.deadline + event.by_us)
         assert seat.shown.deadline <= seat.shown.latest == was.latest
@@ -744,7 +796,7 @@ class Mirror:
 
     def _judge_holdings(self) -> None:
         for agent_id, seat in self.seats.items():
-            assert len(seat.holds) <= 1, f"{agent_id} holds {seat.holds}"
+            assert self._held(agent_id).count("voice") <= 1, f"{agent_id} holds {seat.holds}"
         for interaction_id, caller in self.callers.items():
             holders = [each for each, seat in self.seats.items() if seat.holds.get(interaction_id) in ("offer", "talk")]
             if caller.stage is Stage.OFFERED:
@@ -759,7 +811,7 @@ class Mirror:
         for rules in self.configuration.queues:
             waiting = [each for each in self.callers if self.waits_in(each, rules.id)]
             serving = [each.id for each in self.configuration.agents if rules.id in self.serves(each)]
-            idle = [each for each in serving if self._is_able(each) and not self.seats[each].holds]
+            idle = [each for each in serving if self._has_room(each, rules.medium, self._held(each))]
             there = [
                 each
                 for each in serving

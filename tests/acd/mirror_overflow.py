@@ -256,12 +256,15 @@ class Overflows:
             case OverflowCause.FEW_SIGNED_IN:
                 return len(list(self._there(step.line.queue))) < each.at
             case OverflowCause.FEW_READY:
-                return len([x for x in self.mirror.free(offered) if self._serves(x, step.line.queue)]) < each.at
+                return self._few_ready(step.line.queue, offered, each.at)
             case _:
                 mean, known = self._expected(step)
                 if self._served_at_once(step, offered):
                     return None if self.mirror.callers[step.interaction_id].preferred or step.closed else False
                 return None if known and abs(mean - each.at) <= 2 else not known or mean > each.at
+
+    def _few_ready(self, queue: str, offered: set[tuple[str, str]], fewest: int) -> bool:
+        return len([each for each in self.mirror.free(offered, queue) if self._serves(each, queue)]) < fewest
 
     def _leads_on(self, each: Overflow, chain: tuple[str, ...]) -> bool:
         return not each.queue or (each.queue not in chain and each.queue not in self.mirror.closed)
@@ -278,7 +281,7 @@ class Overflows:
 
     def _served_at_once(self, step: Step, offered: set[tuple[str, str]]) -> bool:
         """Some free agent may have been able to take them."""
-        free = self.mirror.free(offered)
+        free = self.mirror.free(offered, step.line.queue)
         return any(self.mirror.could(each, step.interaction_id, step.line.queue) for each in free)
 
     def _expected(self, step: Step) -> tuple[float, bool]:

@@ -90,7 +90,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def configuration(data: dict[str, Any]) -> Configuration:
-    """`queues` (ring, wrap_up, short in seconds; priority; needs; …) and `agents` (queues, skills, weight, levels)."""
+    """`queues` (ring, wrap_up, short in seconds; priority; needs; …) and `agents` (queues, skills, weight, …)."""
     return Configuration(
         queues=tuple(_queue(name, rules or {}) for name, rules in data["queues"].items()),
         agents=tuple(
@@ -101,6 +101,7 @@ def configuration(data: dict[str, Any]) -> Configuration:
                 tuple(agent.get("skills", {}).items()),
                 agent.get("weight", 1),
                 tuple(agent.get("levels", {}).items()),
+                tuple(agent.get("capacity", {"voice": 1}).items()),
             )
             for name, agent in data["agents"].items()
         ),
@@ -118,6 +119,7 @@ def _queue(name: str, rules: dict[str, Any]) -> QueueRules:
         short_abandon_us=rules.get("short", 5) * SECOND,
         priority=rules.get("priority", 0),
         requirements=tuple(Requirement(*each) for each in rules.get("needs", {}).items()),
+        medium=rules.get("medium", "voice"),
         strategy=Strategy(rules.get("strategy", "longest_idle")),
         ring_at_most=rules.get("ring_at_most", 5),
         relax=tuple(
@@ -220,6 +222,7 @@ _VERBS: dict[str, Callable[..., list[Event]]] = {
     "phone": lambda agent, phone: [PhoneChanged(agent, Phone(phone))],
     "desktop": lambda agent, desktop: [DesktopChanged(agent, Desktop(desktop))],
     "arrive": lambda caller, number="": [InteractionArrived(caller, number)],
+    "write": lambda caller, medium: [InteractionArrived(caller, medium=medium)],
     "queue": _queue_event,
     "leave-queue": lambda caller, outcome: [QueueLeft(caller, VisitOutcome(outcome))],
     "hang-up": lambda caller: [CallerLeft(caller)],

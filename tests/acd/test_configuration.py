@@ -6,9 +6,21 @@ import pytest
 
 from acd.configuration import validate
 from acd.errors import ConfigurationError
-from acd.model import AgentProfile, Configuration, PriorityStep, QueueRules, Requirement, Ring
+from acd.model import (
+    AgentProfile,
+    CallbackRules,
+    Configuration,
+    Overflow,
+    OverflowCause,
+    PriorityStep,
+    QueueRules,
+    Requirement,
+    Ring,
+)
 
 Q = QueueRules("billing")
+CHATS = QueueRules("chats", medium="chat")
+FULL = OverflowCause.FULL
 
 
 @pytest.mark.parametrize(
@@ -16,6 +28,31 @@ Q = QueueRules("billing")
     [
         (Configuration(queues=(Q, Q)), "queue 'billing': expected one of this id, got two"),
         (Configuration(queues=(QueueRules(""),)), "queue: expected an id, got an empty one"),
+        (Configuration(queues=(QueueRules("billing", medium=""),)), "queue 'billing': medium: expected one, got none"),
+        (
+            Configuration(queues=(QueueRules("chats", medium="chat", callback=CallbackRules()),)),
+            "queue 'chats': callback: expected a queue of medium 'voice', got 'chat'",
+        ),
+        (
+            Configuration(queues=(Q, QueueRules("chats", medium="chat", relax=(Ring(1, queues=("billing",)),)))),
+            "queue 'chats': relax: expected a queue of medium 'chat', 'billing' is of 'voice'",
+        ),
+        (
+            Configuration(queues=(QueueRules("sales", overflow=(Overflow(FULL, 1, "chats"),)), CHATS)),
+            "queue 'sales': overflow: expected a queue of medium 'voice', 'chats' is of 'chat'",
+        ),
+        (
+            Configuration(agents=(AgentProfile("amy", capacity=(("chat", 1), ("chat", 2))),)),
+            "agent 'amy': capacity: expected each medium once, got 'chat'",
+        ),
+        (
+            Configuration(agents=(AgentProfile("amy", capacity=(("voice", 2),)),)),
+            "agent 'amy': capacity for 'voice': expected 0 to 1, got 2",
+        ),
+        (
+            Configuration(agents=(AgentProfile("amy", capacity=(("chat", 21),)),)),
+            "agent 'amy': capacity for 'chat': expected 0 to 20, got 21",
+        ),
         (
             Configuration(agents=(AgentProfile("amy"), AgentProfile("amy"))),
             "agent 'amy': expected one of this id, got two",

@@ -125,7 +125,7 @@ Damage = Callable[[Floor], None]
     ("damage", "found"),
     [
         (hold_two, {"capacity": 1, "assignment": 1}),
-        (hold_a_closed_one, {"capacity": 1, "assignment": 1}),
+        (hold_a_closed_one, {"capacity": 1, "assignment": 1, "ready": 1}),
         (hold_none, {"holder": 1, "ready": 1}),
         (talk_unheld, {"holder": 1, "ready": 1}),
         (forget_the_agent, {"holder": 1}),

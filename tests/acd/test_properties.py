@@ -135,6 +135,9 @@ PROFILES = st.builds(
     queues=st.lists(st.sampled_from(QUEUES), unique=True, max_size=3).map(tuple),
     skills=st.sampled_from(((), (("vpn", 5),), (("french", 2), ("vpn", 9)))),
     weight=st.integers(1, 3),
+    capacity=st.sampled_from(
+        (*[(("voice", 1),)] * 2, (("voice", 1), ("chat", 3)), (("voice", 0), ("chat", 2)), (("chat", 1),))
+    ),
     queue_levels=st.lists(
         st.tuples(st.sampled_from(QUEUES), st.integers(1, 3)), max_size=2, unique_by=lambda each: each[0]
     ).map(tuple),
@@ -146,10 +149,11 @@ def configurations(draw: st.DrawFn) -> Configuration:
     """Some of the queues and agents, with any rules that are valid."""
     names = draw(st.lists(st.sampled_from(QUEUES), unique=True, min_size=2).map(sorted))
     people = draw(st.lists(st.sampled_from(AGENTS), unique=True, min_size=1))
+    chats = draw(st.sampled_from(((), (), ("tech",), ("sales", "tech"))))
     queues = []
     for name in names:
-        others = [each for each in names if each != name]
-        lent = st.lists(st.sampled_from(others), max_size=2, unique=True).map(tuple)
+        others = [each for each in names if each != name and (each in chats) is (name in chats)]
+        lent = st.lists(st.sampled_from(others), max_size=2, unique=True).map(tuple) if others else st.just(())
         relax = tuple(Ring(after, draw(LEVELS), draw(lent)) for after in draw(AFTERS))
         steps = tuple(PriorityStep(after, draw(st.integers(1, 2))) for after in draw(AFTERS))
         overflow = tuple(
@@ -162,7 +166,9 @@ def configurations(draw: st.DrawFn) -> Configuration:
             )
             for cause in draw(st.lists(CAUSES, max_size=2))
         )
-        queues.append(replace(draw(QUEUE_RULES), id=name, relax=relax, raise_priority=steps, overflow=overflow))
+        medium = "chat" if name in chats else "voice"
+        rules = replace(draw(QUEUE_RULES), id=name, medium=medium, relax=relax, raise_priority=steps, overflow=overflow)
+        queues.append(rules if medium == "voice" else replace(rules, callback=None))
     agents = []
     for name in people:
         profile = draw(PROFILES)
@@ -245,6 +251,9 @@ class Floor(RuleBasedStateMachine):
             ringing = {each.offer_id: each.agent_id for each in interaction.open_offers}
             assert ringing == self.mirror.callers[interaction.id].offers
 
+    def medium_of(self, queue: str) -> str:
+        return next((rules.medium for rules in self.mirror.configuration.queues if rules.id == queue), "voice")
+
     def some(self, data: st.DataObject, things: list[Any]) -> Any:
         """One of the last few; shrinks to the latest."""
         return data.draw(st.sampled_from(things[:-13:-1]))
@@ -264,7 +273,8 @@ class Floor(RuleBasedStateMachine):
     ) -> None:
         self.arrivals += 1
         self.calls.append(f"i{self.arrivals}")
-        self.do(InteractionArrived(self.calls[-1], who, gap=step == 12, number=number), step)
+        medium = self.medium_of(queue)
+        self.do(InteractionArrived(self.calls[-1], who, medium=medium, gap=step == 12, number=number), step)
         self.do(InteractionQueued(self.calls[-1], queue, priority, needs))
 
     @rule(data=st.data())
@@ -291,7 +301,7 @@ class Floor(RuleBasedStateMachine):
         """A caller who prefers some agents, and whom the flow wants back after a time."""
         self.arrivals += 1
         self.calls.append(f"i{self.arrivals}")
-        self.do(InteractionArrived(self.calls[-1]))
+        self.do(InteractionArrived(self.calls[-1], medium=self.medium_of(queue)))
         self.do(
             InteractionQueued(self.calls[-1], queue, 0, needs, preferred=wished, preferred_us=length, max_wait_us=most)
         )

@@ -87,6 +87,14 @@ def test_queues_become_rules_in_microseconds(tmp_path: Path) -> None:
     Engine(found, 0)
 
 
+def test_a_queue_is_of_its_medium_and_of_calls_if_nothing_is_said(tmp_path: Path) -> None:
+    queues = "billing: { title: Billing }\nchats: { title: Chats, medium: chat }\n"
+    profile = AgentProfile("maria", "Maria", ("billing", "chats"), capacity=(("voice", 1), ("chat", 3)))
+    found = engine_configuration(small_site(tmp_path, HELLO, queues=queues), [profile], seed=7)
+    assert [(each.id, each.medium) for each in found.queues] == [("billing", "voice"), ("chats", "chat")]
+    Engine(found, 0)
+
+
 OVERFLOWS = """billing:
   title: Billing
   overflow:

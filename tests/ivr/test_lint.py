@@ -129,3 +129,12 @@ support: { title: Support }
         f'queues.yaml:4:{column}: no words of our own in fr: expected "{which}"'
         for column, which in [(46, "long"), (46, "minute"), (46, "minutes"), (46, "position"), (96, "beyond")]
     ]
+
+
+def test_a_flow_of_calls_leads_to_queues_of_calls_only(tmp_path: Path) -> None:
+    queues = "billing: { title: Billing }\nsupport: { title: Support, medium: chat }\n"
+    files = {"flows/main.yaml": flow("- queue: billing\n- queue: support"), "queues.yaml": queues}
+
+    assert problems_in(tmp_path, files) == [
+        'flows/main.yaml:5:14: queue "support" takes no calls: expected medium: voice in queues.yaml'
+    ]
