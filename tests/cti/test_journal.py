@@ -192,7 +192,10 @@ def fill_the_disk(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size - 10, hard))
     with pytest.raises(JournalError, match="cannot begin a segment"):
         journal.begin_segment(Engine(SITE, NOW), NOW)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    journal.append(DAY[3], NOW)
+    line = segment_paths(folder)[0].stat().st_size - size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 4 * line + line // 2, hard))
     with pytest.raises(JournalError, match="bytes fitted"):
         _append_many(journal)
     appended = journal.position
