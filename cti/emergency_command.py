@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
 import re
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -17,6 +14,7 @@ from cti.clock import Clock
 from cti.config import Settings, load_settings
 from cti.errors import CtiError
 from cti.instants import instant, told
+from cti.terminal import fail, giver, zone_of
 from ivr.errors import SiteError
 from ivr.site import Site
 from screenpop.emergencies import Emergencies, Kind, Wanted
@@ -53,8 +51,7 @@ def _run(work: Work) -> None:
     try:
         asyncio.run(connected(load_settings()))
     except (CtiError, ScreenpopError, SiteError) as error:
-        print(str(error), file=sys.stderr)
-        raise typer.Exit(1) from None
+        fail(str(error))
 
 
 @app.callback()
@@ -77,7 +74,7 @@ def close(
 ) -> None:
     """Close queues (who waits goes on in their flow) or numbers (callers are refused, or hear the text)."""
     if bool(queue) == bool(number):
-        _fail("expected either --queue or --number")
+        fail("expected either --queue or --number")
     kind = Kind.CLOSE_QUEUE if queue else Kind.CLOSE_NUMBER
     targets = tuple(queue or number or ())
     _give(kind, targets, text, context.args, until, until_ended, reason, keep_waiting)
@@ -101,8 +98,8 @@ def end(order: Annotated[int, typer.Argument(help="its number, as callyard emerg
     """End an emergency order before its time."""
 
     async def work(emergencies: Emergencies, site: Site, now: int) -> None:
-        ended = await emergencies.end(order, _who())
-        print(f"ended: {_line(ended, now, _zone(site))}")
+        ended = await emergencies.end(order, giver())
+        print(f"ended: {_line(ended, now, zone_of(site))}")
 
     _run(work)
 
@@ -116,7 +113,7 @@ def listed(
     async def work(emergencies: Emergencies, site: Site, now: int) -> None:
         orders = await (emergencies.newest() if everything else emergencies.open())
         for order in orders:
-            print(_line(order, now, _zone(site)))
+            print(_line(order, now, zone_of(site)))
         if not orders:
             print("nothing was ever ordered" if everything else "nothing is in force")
 
@@ -134,15 +131,15 @@ def _give(
     keep_waiting: bool,
 ) -> None:
     if bool(until) == until_ended:
-        _fail("expected either --until, such as --until 15:00 or --until 2h, or --until-ended")
+        fail("expected either --until, such as --until 15:00 or --until 2h, or --until-ended")
 
     async def work(emergencies: Emergencies, site: Site, now: int) -> None:
         texts = {site.settings.default_language: text} if text else {}
         texts.update(_texts(extra))
-        ends_at = instant(until, now, _zone(site)) if until else 0
+        ends_at = instant(until, now, zone_of(site)) if until else 0
         wanted = Wanted(kind, targets, texts, keep_waiting, 0, ends_at, reason)
-        for order in await emergencies.give(wanted, _who()):
-            print(_line(order, order.given_at, _zone(site)))
+        for order in await emergencies.give(wanted, giver()):
+            print(_line(order, order.given_at, zone_of(site)))
 
     _run(work)
 
@@ -179,20 +176,3 @@ def _span(order: Order, now: int, zone: ZoneInfo) -> str:
     if order.is_over(now):
         return f"since {told(order.begins_at, now, zone)}, over {end}"
     return end if order.holds(now) else f"from {told(order.begins_at, now, zone)} {end}"
-
-
-def _zone(site: Site) -> ZoneInfo:
-    return ZoneInfo(site.settings.time_zone)
-
-
-def _who() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
-        name = str(os.getuid())
-    return f"{name} (command)"
-
-
-def _fail(message: str) -> None:
-    print(message, file=sys.stderr)
-    raise typer.Exit(1)

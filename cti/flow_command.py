@@ -13,6 +13,7 @@ import typer
 from cti.config import load_settings
 from cti.errors import CtiError
 from cti.flow_terminal import tread
+from cti.terminal import fail
 from ivr.dialogue import run_test
 from ivr.drawing import MOST_BOXES, draw
 from ivr.errors import Problem, SiteError, did_you_mean, one_of, quote
@@ -60,7 +61,7 @@ def check(
 def schema(kind: Annotated[str, typer.Argument(help=", ".join(SCHEMAS))] = "flow") -> None:
     """Print the JSON schema of a kind of file, for editors."""
     if kind not in SCHEMAS:
-        _fail(f"unknown kind of file {quote(kind)}: {one_of(SCHEMAS)}{did_you_mean(kind, SCHEMAS)}")
+        fail(f"unknown kind of file {quote(kind)}: {one_of(SCHEMAS)}{did_you_mean(kind, SCHEMAS)}")
     typer.echo(json.dumps(schema_of(kind), ensure_ascii=False, indent=2))
 
 
@@ -96,7 +97,7 @@ def walk(
     try:
         typer.echo(str(tread(loaded, where, caller, at, language)))
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -108,17 +109,17 @@ def graph(
     """Show a flow's nodes with their steps, and where its ways out lead: in words, or as a picture."""
     loaded = _site(site)
     if flow not in loaded.flows:
-        _fail(f"unknown flow {quote(flow)}: {one_of(loaded.flows)}{did_you_mean(flow, loaded.flows)}")
+        fail(f"unknown flow {quote(flow)}: {one_of(loaded.flows)}{did_you_mean(flow, loaded.flows)}")
     if svg is None:
         typer.echo(as_text(loaded, flow))
         return
     boxes = boxes_of(loaded, flow)
     if len(boxes) > MOST_BOXES:
-        _fail(f"{flow} has {len(boxes)} nodes: expected at most {MOST_BOXES} to draw")
+        fail(f"{flow} has {len(boxes)} nodes: expected at most {MOST_BOXES} to draw")
     try:
         svg.write_text(draw(boxes), encoding="utf-8")
     except OSError as error:
-        _fail(f"{svg}: cannot be written: {error.strerror}")
+        fail(f"{svg}: cannot be written: {error.strerror}")
     typer.echo(f"{svg}: written")
 
 
@@ -126,7 +127,7 @@ def _folder(site: Path | None) -> Path:
     try:
         return site or load_settings().site_dir
     except CtiError as error:
-        _fail(str(error))
+        fail(str(error))
         raise AssertionError from error
 
 
@@ -134,7 +135,7 @@ def _site(site: Path | None) -> Site:
     try:
         return load_site(_folder(site))
     except SiteError as error:
-        _fail(str(error))
+        fail(str(error))
         raise AssertionError from error
 
 
@@ -156,8 +157,3 @@ def _tests(site: Site, files: Sequence[Path] | None = None) -> tuple[list[ReadTe
 
 def _plain(kind: str, problem: Problem) -> dict[str, Any]:
     return {**asdict(problem), "kind": kind}
-
-
-def _fail(message: str) -> None:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -16,6 +13,7 @@ from cti.clock import Clock
 from cti.config import load_settings
 from cti.errors import CtiError
 from cti.instants import instant, told
+from cti.terminal import fail, giver, zone_of
 from ivr.errors import SiteError
 from ivr.site import Site
 from screenpop.errors import ScreenpopError
@@ -38,14 +36,14 @@ def move(
 ) -> None:
     """Let an agent serve other queues for a while. What rings or is being talked about goes on."""
     if bool(until) == until_ended:
-        _fail("expected either --until, such as --until 15:00 or --until 2h, or --until-ended")
+        fail("expected either --until, such as --until 15:00 or --until 2h, or --until-ended")
 
     async def work(moves: Moves, site: Site, now: int) -> None:
-        zone = _zone(site)
+        zone = zone_of(site)
         begins_at = instant(from_, now, zone) if from_ else 0
         ends_at = instant(until, now, zone) if until else 0
         wanted = WantedMove(agent, tuple(add or ()), tuple(remove or ()), begins_at, ends_at, reason)
-        given = await moves.give(wanted, _who())
+        given = await moves.give(wanted, giver())
         print(_line(given, given.given_at, zone))
 
     _run(work)
@@ -59,7 +57,7 @@ def listed(
     async def work(moves: Moves, site: Site, now: int) -> None:
         orders = await (moves.newest() if everything else moves.open())
         for order in orders:
-            print(_line(order, now, _zone(site)))
+            print(_line(order, now, zone_of(site)))
         if not orders:
             print("nobody was ever moved" if everything else "nobody is moved")
 
@@ -70,8 +68,8 @@ def end(order: Annotated[int, typer.Argument(help="its number, as callyard peopl
     """End a move before its time."""
 
     async def work(moves: Moves, site: Site, now: int) -> None:
-        ended = await moves.end(order, _who())
-        print(f"ended: {_line(ended, now, _zone(site))}")
+        ended = await moves.end(order, giver())
+        print(f"ended: {_line(ended, now, zone_of(site))}")
 
     _run(work)
 
@@ -86,7 +84,7 @@ def _run(work: Work) -> None:
     try:
         asyncio.run(connected())
     except (CtiError, ScreenpopError, SiteError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _line(order: Order, now: int, zone: ZoneInfo) -> str:
@@ -97,20 +95,3 @@ def _line(order: Order, now: int, zone: ZoneInfo) -> str:
     ended = f", ended {told(order.ended_at, now, zone)} by {order.ended_by}" if order.ended_at else ""
     reason = f": {order.reason}" if order.reason else ""
     return f"{order.id}: {order.target} serves {', '.join(parts)}{begins}{ends}{ended}{reason} (by {order.given_by})"
-
-
-def _zone(site: Site) -> ZoneInfo:
-    return ZoneInfo(site.settings.time_zone)
-
-
-def _who() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
-        name = str(os.getuid())
-    return f"{name} (command)"
-
-
-def _fail(message: str) -> None:
-    print(message, file=sys.stderr)
-    raise typer.Exit(1)

@@ -9,11 +9,10 @@ from fastapi import APIRouter, Query
 from acd.events import CallbackCancelled
 from acd.model import CallbackState, Stage
 from acd.snapshot import InteractionView
-from screenpop.auth import Session
 from screenpop.db import callbacks
-from screenpop.errors import ForbiddenError, NotFoundError
+from screenpop.errors import NotFoundError
 from screenpop.model import Value
-from screenpop.routes.services import Services, SignedIn, WithServices
+from screenpop.routes.services import Services, SignedIn, WithServices, refuse_agents
 from screenpop.text import storable
 
 router = APIRouter(tags=["callbacks"])
@@ -43,7 +42,7 @@ async def several(
     all: bool = False,
     limit: Annotated[int, Query(ge=1, le=callbacks.MOST_LISTED)] = callbacks.MOST_LISTED,
 ) -> list[Callback]:
-    _check(session)
+    refuse_agents(session)
     if all:
         async with services.store.read() as connection:
             return [Callback.model_validate(each) for each in await callbacks.newest(connection, limit)]
@@ -57,7 +56,7 @@ async def cancel(
     services: WithServices,
     reason: Annotated[str, Query(max_length=LONGEST_REASON)] = "",
 ) -> Callback:
-    _check(session)
+    refuse_agents(session)
     by, why = session.person.username, storable(reason)
     _promised(services, interaction_id)
     async with services.store.write() as connection:
@@ -116,8 +115,3 @@ def _promised(services: Services, interaction_id: str) -> InteractionView:
             f"interaction {interaction_id[:80]!r}: expected one that is to be called back, and has not answered"
         )
     return found
-
-
-def _check(session: Session) -> None:
-    if not session.person.sees_everything:
-        raise ForbiddenError(f"{session.person.username}: expected a supervisor or an admin")

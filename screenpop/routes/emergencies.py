@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from screenpop.emergencies import LONGEST_REASON, LONGEST_TEXT, Emergencies, Kind, Wanted
-from screenpop.errors import ForbiddenError, NotFoundError
+from screenpop.errors import NotFoundError
 from screenpop.messages import Emergency
 from screenpop.model import Value
-from screenpop.routes.services import Services, SignedIn, WithServices
+from screenpop.routes.services import Services, SignedIn, WithServices, refuse_agents
 
 router = APIRouter(tags=["emergencies"])
 
@@ -59,9 +59,7 @@ async def end(order_id: int, session: SignedIn, services: WithServices) -> Emerg
 
 
 def _allowed(session: SignedIn, services: Services) -> Emergencies:
-    person = session.person
-    if not person.sees_everything:
-        raise ForbiddenError(f"{person.username}: expected a supervisor or an admin")
+    refuse_agents(session)
     if services.emergencies is None:
         raise NotFoundError("This server heeds no emergency orders.")
     return services.emergencies

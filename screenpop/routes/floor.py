@@ -8,9 +8,8 @@ from fastapi import APIRouter, Query
 
 from screenpop.calibration import QueueWaits, calibrate
 from screenpop.db.waits import answered_waits
-from screenpop.errors import ForbiddenError
 from screenpop.messages import AgentNow, QueueTotals
-from screenpop.routes.services import SignedIn, WithServices
+from screenpop.routes.services import SignedIn, WithServices, refuse_agents
 
 router = APIRouter(tags=["floor"])
 
@@ -43,7 +42,6 @@ async def agents(session: SignedIn, services: WithServices) -> list[AgentOnFloor
 async def waits(
     session: SignedIn, services: WithServices, hours: Annotated[int, Query(ge=1, le=8_760)] = 168
 ) -> tuple[QueueWaits, ...]:
-    if not session.person.sees_everything:
-        raise ForbiddenError(f"{session.person.username}: expected the role supervisor or admin")
+    refuse_agents(session)
     async with services.store.read() as connection:
         return calibrate(await answered_waits(connection, services.desk.now() - hours * HOUR_US))

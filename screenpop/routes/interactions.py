@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query
 
 from acd.why import Why, tell
 from screenpop.db import history
-from screenpop.errors import BusyError, ForbiddenError, NotFoundError
+from screenpop.errors import BusyError, NotFoundError
 from screenpop.model import PastInteraction, Value
-from screenpop.routes.services import SignedIn, WithServices
+from screenpop.routes.services import SignedIn, WithServices, refuse_agents
 from screenpop.text import storable
 
 router = APIRouter(tags=["interactions"])
@@ -145,8 +145,7 @@ async def why(
     services: WithServices,
     offer: Annotated[int | None, Query(ge=1, le=9999)] = None,
 ) -> Explanation:
-    if not session.person.sees_everything:
-        raise ForbiddenError(f"{session.person.username} may not ask why: expected a supervisor or admin")
+    refuse_agents(session)
     wanted = storable(interaction_id) + (f"/{offer}" if offer is not None else "")
     try:
         found = await services.inquiry.why(wanted) if services.inquiry is not None else None

@@ -7,11 +7,11 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import Field
 
-from screenpop.errors import ForbiddenError, NotFoundError
+from screenpop.errors import NotFoundError
 from screenpop.model import Value
 from screenpop.moves import LONGEST_REASON, MOST_QUEUES, Moves, WantedMove
 from screenpop.orders import Order
-from screenpop.routes.services import Services, SignedIn, WithServices
+from screenpop.routes.services import Services, SignedIn, WithServices, refuse_agents
 from screenpop.text import storable
 
 router = APIRouter(tags=["moves"])
@@ -86,9 +86,7 @@ async def end(order_id: int, session: SignedIn, services: WithServices) -> MoveO
 
 
 def _allowed(session: SignedIn, services: Services) -> Moves:
-    person = session.person
-    if not person.sees_everything:
-        raise ForbiddenError(f"{person.username}: expected a supervisor or an admin")
+    refuse_agents(session)
     if services.moves is None:
         raise NotFoundError("This server heeds no orders.")
     return services.moves

@@ -12,6 +12,7 @@ from screenpop.auth import COOKIE, Session, Sessions
 from screenpop.customers import CustomerDirectory
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
+from screenpop.errors import ForbiddenError
 from screenpop.live import Live
 from screenpop.moves import Moves
 from screenpop.ports import Desk, Inquiry
@@ -41,6 +42,12 @@ def services_of(connection: HTTPConnection) -> Services:
 async def session_of(connection: HTTPConnection) -> Session:
     """Who asks. Raises NotSignedInError."""
     return await services_of(connection).sessions.find(connection.cookies.get(COOKIE, ""))
+
+
+def refuse_agents(session: Session) -> None:
+    """Raises ForbiddenError for whoever is neither supervisor nor admin."""
+    if not session.person.sees_everything:
+        raise ForbiddenError(f"{session.person.username}: expected a supervisor or an admin")
 
 
 WithServices = Annotated[Services, Depends(services_of)]

@@ -12,7 +12,6 @@ from typer.testing import CliRunner, Result
 
 from cti.cli import app
 from cti.config import load_settings
-from cti.emergency_command import _who
 from cti.sounds import sound_cache
 
 Run = Callable[..., Result]
@@ -119,11 +118,3 @@ def test_a_voice_that_is_not_there_is_said_before_anything_is_ordered(
     assert result.exit_code == 1
     assert "text in 'en': cannot be spoken: no-such-program: program not found" in result.stderr
     assert told(run("list", "--all")) == "nothing was ever ordered\n"
-
-
-def test_somebody_without_a_name_is_known_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nameless() -> str:
-        raise KeyError("getpwuid(): uid not found")
-
-    monkeypatch.setattr("getpass.getuser", nameless)
-    assert _who() == f"{os.getuid()} (command)"

@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cti.cli import app
-from cti.moves_command import _who
 
 Run = Callable[..., Result]
 
@@ -77,11 +76,3 @@ def test_a_mistake_is_said_and_nobody_is_moved(run: Run, words: tuple[str, ...],
     result = run(*words)
     assert (result.exit_code, result.stderr.startswith(told)) == (1, True), result.stderr
     assert said(run("moves", "--all")) == "nobody was ever moved\n"
-
-
-def test_somebody_without_a_name_is_known_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nameless() -> str:
-        raise KeyError("getpwuid(): uid not found")
-
-    monkeypatch.setattr("getpass.getuser", nameless)
-    assert _who() == f"{os.getuid()} (command)"
