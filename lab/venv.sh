@@ -15,7 +15,10 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
 fi
 stamp=$(sha256sum "$requirements" | cut -d' ' -f1)
 if [ "$(cat "$venv/.requirements" 2>/dev/null || true)" != "$stamp" ]; then
-  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$requirements" 
+  # The list is complete, so nothing is left to resolve: a resolver would ask for "coverage[toml]", find a newer release
+  # than the pinned one, and refuse it for want of a hash.
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r "$requirements"
+  "$venv/bin/python" -m pip check >/dev/null
   echo "$stamp" >"$venv/.requirements"
 fi
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . 
