@@ -8,8 +8,8 @@ from acd.snapshot import InteractionView
 from cti.call_state import CallState
 from ivr.interpreter import Execution
 from ivr.prompts import text_prompt
-from ivr.schema import QueueStep
 from ivr.site import Site
+from ivr.step_kinds.agents import QueueStep
 from ivr.steps import Prompt, ReadDigits
 
 #: So long after the greeting the key may come.

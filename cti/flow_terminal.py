@@ -14,9 +14,9 @@ import typer
 from cti.clock import Clock, utc
 from ivr.errors import did_you_mean, one_of, quote
 from ivr.flow_tests import YES_NO
-from ivr.schema import PROMISED_EXIT, QUEUE_EXITS
 from ivr.settings import CUSTOMER_FIELDS
 from ivr.site import Site
+from ivr.step_kinds.agents import PROMISED_EXIT, QUEUE_EXITS
 from ivr.step_values import KEY_WORDS
 from ivr.steps import CustomerFound, Enqueue, LookUpCustomer, Promise, Prompt, ReadDigits, RecordMessage
 from ivr.walk import Over, Spot, walk, walk_flow

@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ivr.schema import BaseStep, FlowStep, GotoStep
 from ivr.site import Site
+from ivr.step_kinds.base import BaseStep
+from ivr.step_kinds.leading import FlowStep, GotoStep
 from ivr.step_values import CONTINUE
-
-#: Fields that hold something to hear, which may be given by language.
-_HEARD = ("say", "play", "menu", "collect", "voicemail", "invalid", "announcement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,29 +103,30 @@ def _told(step: BaseStep, default: str) -> str:
     if isinstance(step, GotoStep | FlowStep):
         return f"{step.word} → {getattr(step, step.word)}"
     ways = {way[0] for way in step.exits()}
+    heard = {place[0] for place, _ in (*step.texts(), *step.sounds())}
     said, options = "", []
     for name, field in type(step).model_fields.items():
         key = field.alias or name
         value = getattr(step, name)
         if key == step.word:
-            said = _shown(key, value, default)
+            said = _shown(key, value, default, is_heard=key in heard)
         elif name in step.model_fields_set and key not in ways and value is not None:
-            options.append(f"{key} {_shown(name, value, default)}")
+            options.append(f"{key} {_shown(name, value, default, is_heard=key in heard)}")
     return (f"{step.word}: {said}" if said else step.word) + (f" ({'; '.join(options)})" if options else "")
 
 
-def _shown(name: str, value: Any, default: str) -> str:
+def _shown(name: str, value: Any, default: str, *, is_heard: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        if name in _HEARD:
-            return _shown(name, value[default], default)
+        if is_heard:
+            return _shown(name, value[default], default, is_heard=True)
         return ", ".join(f"{key} {each}" for key, each in value.items())
     if name == "digits":
         least, most = value
         return str(most) if least == most else f"{least}-{most}"
     if isinstance(value, tuple):
-        return ", ".join(_shown(name, each, default) for each in value)
+        return ", ".join(_shown(name, each, default, is_heard=is_heard) for each in value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ivr.errors import UnknownPlaceError
-from ivr.schema import BaseStep, Flow, Target
+from ivr.schema import Flow
+from ivr.step_kinds.base import BaseStep, Target, Way
 from ivr.step_values import CONTINUE
 
-Way = tuple[str, ...]
 Path = tuple[str | int, ...]
 
 

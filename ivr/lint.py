@@ -9,26 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path as Folder
 
-from ivr.conditions import ConditionError
+from ivr.conditions import Condition, ConditionError
 from ivr.errors import Problem, did_you_mean, one_of, quote
 from ivr.layout import Layout, Placed, successors
 from ivr.positions import Document, Entry, Path
 from ivr.prompts import names_in
-from ivr.schema import (
-    CallbackStep,
-    CollectStep,
-    FlowStep,
-    HoursStep,
-    IfStep,
-    LookupStep,
-    MenuStep,
-    PlayStep,
-    QueueStep,
-    SayStep,
-    SetStep,
-    VoicemailStep,
-)
 from ivr.settings import CUSTOMER_FIELDS, NumberRule, Settings
+from ivr.step_kinds.base import Named, Thing
+from ivr.step_kinds.leading import FlowStep
 from ivr.values import Texts
 
 #: Values that every call brings along.
@@ -63,6 +51,16 @@ class Names:
     calling_back: frozenset[str] | None = None
     #: Queues of calls; None where that is unknown.
     taking_calls: frozenset[str] | None = None
+
+    def of(self, thing: Thing) -> frozenset[str] | None:
+        """The names that there are of a kind of thing; None where that is unknown."""
+        return {
+            Thing.CALENDAR: self.hours,
+            Thing.FLOW: self.flows,
+            Thing.QUEUE: self.queues,
+            Thing.CALLING_BACK: self.queues,
+            Thing.SKILL: self.skills,
+        }[thing]
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -104,13 +102,7 @@ class Names:
 
 def assigned(layout: Layout) -> frozenset[str]:
     """The names to which a flow gives values."""
-    names: set[str] = set()
-    for placed in layout.steps.values():
-        if isinstance(placed.step, CollectStep):
-            names.add(placed.step.into)
-        elif isinstance(placed.step, SetStep):
-            names |= placed.step.set.keys()
-    return frozenset(names)
+    return frozenset(name for placed in layout.steps.values() for _, name in placed.step.assigned())
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
@@ -213,44 +205,35 @@ def _hurried(place: Place, layouts: Mapping[str, Layout]) -> Iterator[Place]:
 
 
 def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
-    """Queues, calendars, flows and skills that the step names."""
-    step = placed.step
-    wanted: list[tuple[str, str, Iterable[str] | None, Path]] = []
-    if isinstance(step, HoursStep):
-        wanted.append(("calendar", step.hours, names.hours, ("hours",)))
-    elif isinstance(step, FlowStep):
-        wanted.append(("flow", step.flow, names.flows, ("flow",)))
-    elif isinstance(step, QueueStep):
-        wanted.append(("queue", step.queue, names.queues, ("queue",)))
-        if names.taking_calls is not None and names.queues and step.queue in names.queues - names.taking_calls:
-            message = f"queue {quote(step.queue)} takes no calls: expected medium: voice in queues.yaml"
-            yield document.problem((*placed.path, "queue"), message)
-        wanted += [("skill", skill, names.skills, ("skills", skill)) for skill in step.skills]
-        wanted += [
-            ("skill", skill, names.skills, ("any_skill", at, skill))
-            for at, choice in enumerate(step.any_skill)
-            for skill in choice
-        ]
-    elif isinstance(step, CallbackStep):
-        wanted.append(("queue", step.callback, names.queues, ("callback",)))
-        if names.calling_back is not None and names.queues and step.callback in names.queues - names.calling_back:
-            message = f"queue {quote(step.callback)} calls nobody back: expected callback in queues.yaml"
-            yield document.problem((*placed.path, "callback"), message)
-    for kind, name, known, path in wanted:
-        if known is not None and name not in known:
-            at_key = path[0] in ("skills", "any_skill")
-            yield document.problem((*placed.path, *path), unknown(kind, name, known), at_key=at_key)
-    if isinstance(step, PlayStep):
-        yield from _check_sounds(document, placed, step, names)
+    """Queues, calendars, flows, skills and sounds that the step names."""
+    for named in placed.step.named():
+        known = names.of(named.thing)
+        path = (*placed.path, *named.place)
+        if known is not None and named.name not in known:
+            kind = Thing.QUEUE if named.thing is Thing.CALLING_BACK else named.thing
+            yield document.problem(path, unknown(kind, named.name, known), at_key=named.at_key)
+        elif message := _unfit(named, names):
+            yield document.problem(path, message)
+    for place, sounds in placed.step.sounds():
+        yield from _check_sounds(document, (*placed.path, *place), sounds, names)
 
 
-def _check_sounds(document: Document, placed: Placed, step: PlayStep, names: Names) -> Iterator[Problem]:
-    by_language = {"": step.play} if isinstance(step.play, str) else step.play
+def _unfit(named: Named, names: Names) -> str:
+    """Why a queue that there is cannot be used so; empty when it can."""
+    if named.thing is Thing.QUEUE and names.taking_calls is not None and named.name not in names.taking_calls:
+        return f"queue {quote(named.name)} takes no calls: expected medium: voice in queues.yaml"
+    if named.thing is Thing.CALLING_BACK and names.calling_back is not None and named.name not in names.calling_back:
+        return f"queue {quote(named.name)} calls nobody back: expected callback in queues.yaml"
+    return ""
+
+
+def _check_sounds(document: Document, path: Path, sounds: Texts, names: Names) -> Iterator[Problem]:
+    by_language = {"": sounds} if isinstance(sounds, str) else sounds
     for language, sound in by_language.items():
-        path = (*placed.path, "play", language) if language else (*placed.path, "play")
         if not _is_there(names.folder / "sounds", sound):
-            yield document.problem(path, f"there is no sound {quote(sound)}: expected it in the folder sounds")
-    yield from check_languages(document, (*placed.path, "play"), step.play, names.settings)
+            message = f"there is no sound {quote(sound)}: expected it in the folder sounds"
+            yield document.problem((*path, language) if language else path, message)
+    yield from check_languages(document, path, sounds, names.settings)
 
 
 def _is_there(folder: Folder, sound: str) -> bool:
@@ -260,53 +243,32 @@ def _is_there(folder: Folder, sound: str) -> bool:
 
 
 def _check_assignments(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
-    """Names that get a value must be the flow's own; `language` alone may be changed."""
-    step = placed.step
-    if isinstance(step, CollectStep) and step.into in RESERVED:
-        yield document.problem((*placed.path, "into"), f"{quote(step.into)} is taken: expected a name of your own")
-    if not isinstance(step, SetStep):
-        return
-    for name, value in step.set.items():
-        if name in RESERVED and name != "language":
+    """Names that get a value must be the flow's own; languages that callers are to hear must be the site's."""
+    for place, name in placed.step.assigned():
+        if name in RESERVED:
             message = f"{quote(name)} is taken: expected a name of your own"
-            yield document.problem((*placed.path, "set", name), message, at_key=True)
-        if name == "language" and names.settings and not any(names_in(value, whole=True)):
-            if value not in names.settings.languages:
-                message = unknown("language", value, names.settings.languages)
-                yield document.problem((*placed.path, "set", name), message)
+            yield document.problem((*placed.path, *place), message, at_key=place[-1] == name)
+    for place, language in placed.step.languages():
+        if names.settings and not any(names_in(language, whole=True)) and language not in names.languages:
+            yield document.problem((*placed.path, *place), unknown("language", language, names.languages))
 
 
 def _check_values(document: Document, placed: Placed, known: frozenset[str]) -> Iterator[Problem]:
     """Variables in values and conditions."""
-    step = placed.step
-    values: Mapping[str, str] = {}
-    where = step.word
-    if isinstance(step, SetStep):
-        values = step.set
-    elif isinstance(step, LookupStep):
-        values = {str(by): value for by, value in step.lookup.items()}
-    elif isinstance(step, CallbackStep):
-        values, where = step.attributes, "attributes"
-    elif isinstance(step, QueueStep):
-        values, where = step.attributes, "attributes"
-        for at, agent in enumerate(step.prefer):
-            for name in names_in(agent, whole=True):
-                if name not in known:
-                    yield document.problem((*placed.path, "prefer", at), unknown("variable", name, known))
-    elif isinstance(step, IfStep):
-        yield from _check_condition(document, placed, step, known)
-    for key, value in values.items():
+    for place, condition in placed.step.conditions():
+        yield from _check_condition(document, (*placed.path, *place), condition, known)
+    for place, value in placed.step.values():
         for name in names_in(value, whole=True):
             if name not in known:
-                yield document.problem((*placed.path, where, key), unknown("variable", name, known))
+                yield document.problem((*placed.path, *place), unknown("variable", name, known))
 
 
-def _check_condition(document: Document, placed: Placed, step: IfStep, known: frozenset[str]) -> Iterator[Problem]:
+def _check_condition(document: Document, path: Path, text: str, known: frozenset[str]) -> Iterator[Problem]:
     try:
-        step.condition.check(known)
+        Condition(text).check(known)
     except ConditionError as error:
-        problem = document.problem((*placed.path, "if"), str(error))
-        yield replace(problem, column=problem.column + _offset(document.entry((*placed.path, "if")), error.offset))
+        problem = document.problem(path, str(error))
+        yield replace(problem, column=problem.column + _offset(document.entry(path), error.offset))
 
 
 def _offset(entry: Entry, offset: int) -> int:
@@ -338,18 +300,8 @@ def check_languages(document: Document, path: Path, texts: Texts, settings: Sett
 
 def spoken(placed: Placed) -> Iterator[tuple[Path, Texts]]:
     """The texts of a step, each with its place."""
-    step = placed.step
-    if isinstance(step, SayStep):
-        yield (*placed.path, "say"), step.say
-    elif isinstance(step, MenuStep | CollectStep):
-        yield (*placed.path, step.word), step.menu if isinstance(step, MenuStep) else step.collect
-        if step.invalid is not None:
-            yield (*placed.path, "invalid"), step.invalid
-    elif isinstance(step, VoicemailStep):
-        yield (*placed.path, "voicemail"), step.voicemail
-    elif isinstance(step, QueueStep):
-        for at, announcement in enumerate(step.announcement or ()):
-            yield (*placed.path, "announcement", at), announcement
+    for place, texts in placed.step.texts():
+        yield (*placed.path, *place), texts
 
 
 def untranslated(documents: Mapping[str, Document], names: Names) -> Iterator[Problem]:
@@ -373,7 +325,6 @@ def _languages_heard(flow: str, names: Names) -> set[str]:
             heard.add(rule.language)
     for other, layout in names.layouts.items():
         if flow in names.reached_from(other):
-            for placed in layout.steps.values():
-                if isinstance(placed.step, SetStep) and placed.step.set.get("language") in names.languages:
-                    heard.add(placed.step.set["language"])
+            chosen = (language for placed in layout.steps.values() for _, language in placed.step.languages())
+            heard |= {language for language in chosen if language in names.languages}
     return heard

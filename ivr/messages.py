@@ -11,7 +11,8 @@ from pydantic_core import ErrorDetails
 
 from ivr.errors import Problem, did_you_mean, one_of, quote
 from ivr.positions import Document, Path
-from ivr.schema import STEPS, BaseStep
+from ivr.schema import STEPS
+from ivr.step_kinds.base import BaseStep
 
 _EXPECTED = {
     "bool_type": "true or false",

@@ -1,286 +1,24 @@
-"""What may stand in a flow file: the models of its steps.
+"""What may stand in a flow file: all kinds of step, and the flow that they make.
 
-A step is known by its one step word (`say:`, `menu:`, …); there is no `type:`. A step that leads somewhere lists
-its ways out in `exits()`, in a fixed order; the layout, the checks and the interpreter all follow these.
+A step is known by its one step word (`say:`, `menu:`, …); there is no `type:`. The kinds are in `ivr.step_kinds`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, TypeAdapter
 
-from ivr.conditions import Condition
 from ivr.errors import did_you_mean, one_of, quote
-from ivr.step_values import (
-    CONTINUE,
-    DigitCount,
-    Key,
-    LookUpField,
-    MessageLength,
-    NodeName,
-    Preferred,
-    Priority,
-    Retries,
-    Silence,
-    one_field,
-    some_keys,
-    some_nodes,
-)
-from ivr.values import (
-    Announcements,
-    Name,
-    Part,
-    Seconds,
-    SkillChoice,
-    SkillLevel,
-    Sounds,
-    Text,
-    Texts,
-    VariableName,
-    wrong,
-)
-
-#: How a wait for an agent may end.
-QUEUE_EXITS = ("served", "timed_out", "full", "long_wait", "nobody", "closed")
-#: The wait ended in a promise to call back; where nothing else is said, with the call.
-PROMISED_EXIT = "promised"
-
-
-def _target_kind(value: Any) -> str:
-    return "kind:steps" if isinstance(value, tuple) else "kind:node"
-
-
-#: Where to go on: a node's name, `continue`, or steps written right here.
-Target = Annotated[
-    Annotated[Name, Tag("kind:node")] | Annotated[tuple["Step", ...], Tag("kind:steps")], Discriminator(_target_kind)
-]
-
-
-class BaseStep(Part):
-    """What all steps share: their word, their ways out, and whether they wait for the caller."""
-
-    word: ClassVar[str]
-    #: The step waits for the caller or for an agent, so that a loop through it is not a runaway.
-    waits: ClassVar[bool] = False
-    #: The next step may be reached without any of the ways out.
-    falls_through: ClassVar[bool] = False
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        """Way out → where it leads; a way is the path of keys in the file."""
-        return {}
-
-
-class AnswerStep(BaseStep):
-    """Answer the call."""
-
-    word = "answer"
-    falls_through = True
-    answer: None
-
-
-class RefuseStep(BaseStep):
-    """End the call without answering it: the caller hears busy, or the network's notice."""
-
-    word = "refuse"
-    refuse: Literal["busy", "closed", "blocked"]
-
-
-class SayStep(BaseStep):
-    """Say a text."""
-
-    word = "say"
-    falls_through = True
-    say: Texts
-    barge_in: bool = False
-
-
-class PlayStep(BaseStep):
-    """Play a sound file."""
-
-    word = "play"
-    falls_through = True
-    play: Sounds
-    barge_in: bool = False
-
-
-class MenuStep(BaseStep):
-    """Let the caller choose by one key."""
-
-    word = "menu"
-    waits = True
-    menu: Texts
-    keys: Annotated[Mapping[Key, Target], BeforeValidator(some_keys)]
-    wait_s: Seconds = Field(5.0, alias="wait")
-    retries: Retries = 2
-    barge_in: bool = True
-    invalid: Texts | None = None
-    otherwise: Target = CONTINUE
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        return {**{("keys", key): target for key, target in self.keys.items()}, ("otherwise",): self.otherwise}
-
-
-class CollectStep(BaseStep):
-    """Let the caller type digits into a variable."""
-
-    word = "collect"
-    falls_through = True
-    waits = True
-    collect: Texts
-    into: VariableName
-    digits: DigitCount
-    end: Literal["hash", "star", "none"] = "hash"
-    wait_s: Seconds = Field(5.0, alias="wait")
-    between_s: Seconds = Field(3.0, alias="between")
-    retries: Retries = 2
-    barge_in: bool = True
-    invalid: Texts | None = None
-    secret: bool = False
-    otherwise: Target = CONTINUE
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        return {("otherwise",): self.otherwise}
-
-
-class HoursStep(BaseStep):
-    """Go on by whether a calendar is open now."""
-
-    word = "hours"
-    hours: Name
-    open: Target = CONTINUE
-    closed: Target = CONTINUE
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        return {("open",): self.open, ("closed",): self.closed}
-
-
-class LookupStep(BaseStep):
-    """Find the customer."""
-
-    word = "lookup"
-    lookup: Annotated[Mapping[LookUpField, str], AfterValidator(one_field)]
-    found: Target = CONTINUE
-    several: Target = CONTINUE
-    unknown: Target = CONTINUE
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        return {("found",): self.found, ("several",): self.several, ("unknown",): self.unknown}
-
-
-class SetStep(BaseStep):
-    """Keep values under names."""
-
-    word = "set"
-    falls_through = True
-    set: Mapping[VariableName, str]
-
-
-class IfStep(BaseStep):
-    """Go on by a condition."""
-
-    word = "if"
-    if_: str = Field(alias="if")
-    then: Target = CONTINUE
-    else_: Target = Field(CONTINUE, alias="else")
-
-    @cached_property
-    def condition(self) -> Condition:
-        """The compiled condition; raises ConditionError."""
-        return Condition(self.if_)
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        return {("then",): self.then, ("else",): self.else_}
-
-
-class QueueStep(BaseStep):
-    """Wait for an agent."""
-
-    word = "queue"
-    waits = True
-    queue: Name
-    priority: Priority = 0
-    skills: Mapping[Name, SkillLevel] = Field(default_factory=dict)
-    any_skill: tuple[SkillChoice, ...] = ()
-    prefer: Preferred = ()
-    prefer_for_s: Seconds = Field(30.0, alias="prefer_for")
-    attributes: Mapping[VariableName, str] = Field(default_factory=dict)
-    announcement: Announcements | None = None
-    announce_every_s: Seconds | None = Field(None, alias="announce_every")
-    max_wait_s: Seconds | None = Field(None, alias="max_wait")
-    music: Name | None = None
-    served: Target | None = None
-    timed_out: Target | None = None
-    full: Target | None = None
-    long_wait: Target | None = None
-    nobody: Target | None = None
-    closed: Target | None = None
-    promised: Target | None = None
-    then: Target = CONTINUE
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        named = {way: getattr(self, way) for way in QUEUE_EXITS}
-        given: dict[tuple[str, ...], Target] = {(way,): to for way, to in named.items() if to is not None}
-        if len(given) < len(named):
-            given["then",] = self.then
-        return given if self.promised is None else {**given, (PROMISED_EXIT,): self.promised}
-
-
-class CallbackStep(BaseStep):
-    """Promise to call the caller back."""
-
-    word = "callback"
-    waits = True
-    callback: Name
-    priority: Priority = 0
-    attributes: Mapping[VariableName, str] = Field(default_factory=dict)
-    promised: Target = CONTINUE
-    otherwise: Target = CONTINUE
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        return {("promised",): self.promised, ("otherwise",): self.otherwise}
-
-
-class VoicemailStep(BaseStep):
-    """Record a message."""
-
-    word = "voicemail"
-    falls_through = True
-    waits = True
-    voicemail: Texts
-    at_most_s: MessageLength = Field(120.0, alias="at_most")
-    silence_s: Silence = Field(5.0, alias="silence")
-    otherwise: Target = CONTINUE
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        return {("otherwise",): self.otherwise}
-
-
-class GotoStep(BaseStep):
-    """Go on at another node."""
-
-    word = "goto"
-    goto: Name
-
-    def exits(self) -> Mapping[tuple[str, ...], Target]:
-        return {("goto",): self.goto}
-
-
-class FlowStep(BaseStep):
-    """Go on at the start of another flow."""
-
-    word = "flow"
-    flow: Name
-
-
-class HangupStep(BaseStep):
-    """End the call as designed."""
-
-    word = "hangup"
-    hangup: None
-
+from ivr.step_kinds.agents import CallbackStep, QueueStep, VoicemailStep
+from ivr.step_kinds.asking import CollectStep, MenuStep
+from ivr.step_kinds.base import BaseStep
+from ivr.step_kinds.hearing import AnswerStep, PlayStep, RefuseStep, SayStep
+from ivr.step_kinds.knowing import HoursStep, IfStep, LookupStep, SetStep
+from ivr.step_kinds.leading import FlowStep, GotoStep, HangupStep
+from ivr.step_values import NodeName, some_nodes
+from ivr.values import Name, Part, Text, wrong
 
 STEPS: Mapping[str, type[BaseStep]] = {
     step.word: step
@@ -355,19 +93,8 @@ class Flow(Part):
     nodes: Annotated[Mapping[NodeName, tuple[Step, ...]], AfterValidator(some_nodes)]
 
 
-for _model in (
-    MenuStep,
-    CollectStep,
-    HoursStep,
-    LookupStep,
-    IfStep,
-    QueueStep,
-    CallbackStep,
-    VoicemailStep,
-    GotoStep,
-    Flow,
-):
-    _model.model_rebuild()
+for _kind in STEPS.values():
+    _kind.model_rebuild(_types_namespace={"Step": Step})
 
 
 def flow_schema() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ivr.hours import Calendar
 from ivr.layout import Layout
 from ivr.lint import spoken
 from ivr.prompts import static_prompts
-from ivr.schema import Flow, SetStep
+from ivr.schema import Flow
 from ivr.settings import NumberRule, Queue, Reasons, Settings, Skill, Trunk
 from ivr.steps import Prompt
 from ivr.waiting import figures
@@ -44,9 +44,9 @@ class Site:
 
     @cached_property
     def topics(self) -> frozenset[str]:
-        """The names that flows give values to by `set`: agents are told these."""
+        """The names that flows give values to (by `set`, say) and that agents are told."""
         placed = (each for layout in self.layouts.values() for each in layout.steps.values())
-        return frozenset(name for each in placed if isinstance(each.step, SetStep) for name in each.step.set)
+        return frozenset(name for each in placed for name in each.step.told())
 
 
 def texts(site: Site) -> list[Prompt]:

@@ -297,3 +297,24 @@ def test_a_condition_that_fails_on_a_value_does_not_hold_and_is_noted(tmp_path: 
     assert ride.heard == Play(said("On we go."))
     assert len(ride.execution.notes) == 1
     assert ride.execution.notes[0].startswith("main welcome:0: the condition cannot be evaluated")
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("[queue: support]", "1 support"),
+        ("[goto: other]", "1 other"),
+        ("[flow: second]", "1 second"),
+        ("[hangup]", "1"),
+        ("other", "1 other"),
+    ],
+)
+def test_what_was_chosen_is_told_with_the_place_it_leads_to(tmp_path: Path, steps: str, told: str) -> None:
+    menu = f"- menu: Press 1 or 2.\n  keys:\n    1: {steps}\n    2: other\n    3: [flow: second]"
+    second = "start: only\nnodes:\n  only: [hangup]\n"
+    site = site_with(tmp_path, menu, "other: [hangup]", **{"flows/second_yaml": second})
+    ride = Ride(site)
+
+    ride.press("1")
+
+    assert ride.execution.chosen == (("menu welcome", told),)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ivr.errors import ExecutionError, UnknownPlaceError
-from ivr.interpreter import CHOSEN, MOST_CHOSEN, STEP_BUDGET, Execution
+from ivr.interpreter import CHOSEN, STEP_BUDGET, Execution
+from ivr.progress import MOST_CHOSEN
 from ivr.steps import (
     CustomerFound,
     Digits,

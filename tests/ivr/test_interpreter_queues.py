@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.schema import QUEUE_EXITS
+from ivr.step_kinds.agents import QUEUE_EXITS
 from ivr.steps import (
     End,
     Ending,

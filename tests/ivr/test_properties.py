@@ -13,8 +13,8 @@ from ivr.errors import Problem, SiteError
 from ivr.interpreter import Execution
 from ivr.loader import load_site
 from ivr.positions import read_document
-from ivr.schema import QUEUE_EXITS
 from ivr.site import Site
+from ivr.step_kinds.agents import QUEUE_EXITS
 from ivr.steps import (
     Answer,
     CustomerFound,

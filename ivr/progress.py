@@ -1,0 +1,137 @@
+"""What one call has in its flow: where it stands, what it knows, what the caller chose, in which language.
+
+Kinds of step work on it; `ivr.interpreter` moves it from step to step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from ivr.callback_dialogue import lead
+from ivr.prompts import fill, sound_prompt, text_prompt
+from ivr.steps import Instruction, Promise, Prompt, Result, Waiting
+from ivr.values import Texts
+from ivr.waiting import waiting_in
+
+if TYPE_CHECKING:
+    from ivr.site import Site
+
+#: Choices that are kept; the oldest go first.
+MOST_CHOSEN = 20
+#: Under this name `variables` carries what the caller chose.
+CHOSEN = "_chosen"
+
+
+class Progress:
+    """One call's values, and how they are said, filled in and kept."""
+
+    def __init__(self, site: Site, flow: str, variables: Mapping[str, str], language: str, node: str) -> None:
+        self.site = site
+        self.flow = flow
+        #: The address of the step that is carried out.
+        self.node = node
+        self.language = variables.get("language", language)
+        self.now = datetime.min.replace(tzinfo=UTC)
+        #: What went wrong without ending the call, for the log.
+        self.notes: list[str] = []
+        self._variables = {name: value for name, value in variables.items() if name not in (CHOSEN, "language")}
+        self._chosen = _read_chosen(variables.get(CHOSEN, ""))
+        self._secrets: dict[str, str] = {}
+
+    @property
+    def carried(self) -> Mapping[str, str]:
+        """What the call carries: values by name, without secrets, with what the caller chose under `_chosen`."""
+        carried = {**self._variables, "language": self.language}
+        return {**carried, CHOSEN: json.dumps(self._chosen, ensure_ascii=False)} if self._chosen else carried
+
+    @property
+    def chosen(self) -> tuple[tuple[str, str], ...]:
+        """What the caller chose and typed, in order, as label and value; secrets never."""
+        return tuple(self._chosen)
+
+    @property
+    def known(self) -> dict[str, str]:
+        """All values, secrets among them."""
+        return {**self._variables, **self._secrets, "language": self.language}
+
+    # --- hearing -----------------------------------------------------------------------------------------
+
+    def say(self, texts: Texts) -> Prompt:
+        """A text in the caller's language, with its values."""
+        return text_prompt(texts, self.language, self.site.settings.default_language, self.known)
+
+    def play(self, sounds: Texts) -> Prompt:
+        """A sound file in the caller's language."""
+        return sound_prompt(sounds, self.language, self.site.settings.default_language)
+
+    def again(self, texts: Texts, first: Texts | None) -> tuple[Prompt, ...]:
+        """A question once more, after what there is to say first."""
+        return (self.say(texts),) if first is None else (self.say(first), self.say(texts))
+
+    def waiting_in(self, queue: str) -> Waiting:
+        """How this caller waits in a queue of the site, to which they may have been moved; KeyError if unknown."""
+        return waiting_in(self.site.queues[queue], self.language, self.site.settings.default_language, self.known)
+
+    # --- knowing -----------------------------------------------------------------------------------------
+
+    def value(self, name: str) -> str:
+        """What stands under a name, empty for nothing."""
+        return self.known.get(name, "")
+
+    def fill(self, value: str) -> str:
+        """A value with its variables."""
+        return fill(value, self.known, whole=True)
+
+    def keep(self, name: str, value: str, *, is_secret: bool = False) -> None:
+        """Keep a value under a name; secret ones are neither carried nor told."""
+        if is_secret:
+            self._variables.pop(name, None)
+            self._secrets[name] = value
+        elif name != "language":
+            self._secrets.pop(name, None)
+            self._variables[name] = value
+        elif value in self.site.settings.languages:
+            self.language = value
+
+    def know(self, values: Mapping[str, str]) -> None:
+        """A customer's record that was found replaces the one before."""
+        kept = {name: text for name, text in self._variables.items() if not name.startswith("customer.")}
+        self._variables = kept | {f"customer.{name}": text for name, text in values.items()}
+
+    def choose(self, label: str, value: str) -> None:
+        """The caller chose or typed something that agents are told."""
+        self._chosen = [*self._chosen, (label, value)][-MOST_CHOSEN:]
+
+    def note(self, text: str) -> None:
+        """Something is wrong with the flow, and the call goes on."""
+        self.notes.append(f"{self.flow} {self.node}: {text}")
+
+    # --- agents ------------------------------------------------------------------------------------------
+
+    def attributes(self, added: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """What the agent is told: what the caller chose and typed, what the flow set, and what the step adds."""
+        was_set = ((name, value) for name, value in self._variables.items() if name in self.site.topics)
+        filled: Iterator[tuple[str, str]] = ((name, self.fill(value)) for name, value in added.items())
+        return tuple(chain(self._chosen, was_set, filled))
+
+    def promise(self, wish: Promise) -> Generator[Instruction, Result, bool]:
+        """Lead the dialogue that ends in a promise to call back for a queue of the site, or in none; the caller's own
+        number is tried first. KeyError if the queue calls nobody back."""
+        rules = self.site.queues[wish.queue].callback
+        if rules is None:
+            raise KeyError(wish.queue)
+        wish = replace(wish, number=self.value("caller"))
+        return (yield from lead(rules, wish, self.language, self.site.settings.default_language))
+
+
+def _read_chosen(text: str) -> list[tuple[str, str]]:
+    """What an earlier process wrote; nothing if it cannot be read, because a call must go on."""
+    try:
+        return [(str(label), str(value)) for label, value in json.loads(text)][-MOST_CHOSEN:] if text else []
+    except (ValueError, TypeError):
+        return []

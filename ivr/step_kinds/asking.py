@@ -1,0 +1,117 @@
+"""Steps that ask the caller for keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ivr.step_kinds.base import BaseStep, Place, Steps, Target, Way
+from ivr.step_values import CONTINUE, KEY_WORDS, DigitCount, Key, Retries, some_keys
+from ivr.steps import Digits, Prompt, ReadDigits
+from ivr.values import Seconds, Texts, VariableName
+
+if TYPE_CHECKING:
+    from ivr.progress import Progress
+
+_END_KEYS = {"hash": "#", "star": "*", "none": ""}
+
+
+class MenuStep(BaseStep):
+    """Let the caller choose by one key."""
+
+    word = "menu"
+    waits = True
+    menu: Texts
+    keys: Annotated[Mapping[Key, Target], BeforeValidator(some_keys)]
+    wait_s: Seconds = Field(5.0, alias="wait")
+    retries: Retries = 2
+    barge_in: bool = True
+    invalid: Texts | None = None
+    otherwise: Target = CONTINUE
+
+    def exits(self) -> Mapping[Way, Target]:
+        return {**{("keys", key): target for key, target in self.keys.items()}, ("otherwise",): self.otherwise}
+
+    def take(self, call: Progress) -> Steps:
+        prompts: tuple[Prompt, ...] = (call.say(self.menu),)
+        for _ in range(self.retries + 1):
+            read = yield ReadDigits(prompts, most=1, first_s=self.wait_s, barge_in=self.barge_in)
+            assert isinstance(read, Digits)
+            if read.pressed in self.keys:
+                call.choose(f"menu {call.node.partition(':')[0]}", self._choice(read.pressed))
+                return ("keys", read.pressed)
+            prompts = call.again(self.menu, self.invalid if read.pressed else None)
+        return ("otherwise",)
+
+    def texts(self) -> Iterator[tuple[Place, Texts]]:
+        yield ("menu",), self.menu
+        if self.invalid is not None:
+            yield ("invalid",), self.invalid
+
+    def _choice(self, key: str) -> str:
+        """The key and where it leads, in words: `1 billing`."""
+        spoken = next((word for word, sign in KEY_WORDS.items() if sign == key), key)
+        target = self.keys[key]
+        if isinstance(target, str):
+            return f"{spoken} {target}"
+        place = next((place for step in target if (place := step.leads_to)), "")
+        return f"{spoken} {place}".rstrip()
+
+
+class CollectStep(BaseStep):
+    """Let the caller type digits into a variable."""
+
+    word = "collect"
+    falls_through = True
+    waits = True
+    collect: Texts
+    into: VariableName
+    digits: DigitCount
+    end: Literal["hash", "star", "none"] = "hash"
+    wait_s: Seconds = Field(5.0, alias="wait")
+    between_s: Seconds = Field(3.0, alias="between")
+    retries: Retries = 2
+    barge_in: bool = True
+    invalid: Texts | None = None
+    secret: bool = False
+    otherwise: Target = CONTINUE
+
+    def exits(self) -> Mapping[Way, Target]:
+        return {("otherwise",): self.otherwise}
+
+    def take(self, call: Progress) -> Steps:
+        least, most = self.digits
+        prompts: tuple[Prompt, ...] = (call.say(self.collect),)
+        for _ in range(self.retries + 1):
+            read = yield self._reading(prompts)
+            assert isinstance(read, Digits)
+            if least <= len(read.pressed) <= most and read.pressed.isdigit():
+                call.keep(self.into, read.pressed, is_secret=self.secret)
+                if not self.secret:
+                    call.choose(self.into, read.pressed)
+                return None
+            prompts = call.again(self.collect, self.invalid if read.pressed else None)
+        return ("otherwise",)
+
+    def _reading(self, prompts: tuple[Prompt, ...]) -> ReadDigits:
+        terminator = _END_KEYS[self.end]
+        return ReadDigits(
+            prompts,
+            # One more than wanted leaves room for the ending key, which must not stay behind for the next menu.
+            most=self.digits[1] + len(terminator),
+            terminator=terminator,
+            first_s=self.wait_s,
+            between_s=self.between_s,
+            barge_in=self.barge_in,
+            secret=self.secret,
+        )
+
+    def texts(self) -> Iterator[tuple[Place, Texts]]:
+        yield ("collect",), self.collect
+        if self.invalid is not None:
+            yield ("invalid",), self.invalid
+
+    def assigned(self) -> Iterator[tuple[Place, str]]:
+        yield ("into",), self.into

@@ -1,0 +1,126 @@
+"""Steps that find something out, keep it, or go on by it; the caller hears nothing of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
+
+from ivr.conditions import Condition, ConditionError
+from ivr.step_kinds.base import BaseStep, Named, Place, Steps, Target, Thing, Way
+from ivr.step_values import CONTINUE, LookUpField, one_field
+from ivr.steps import CustomerFound, LookUpCustomer
+from ivr.values import Name, VariableName
+
+if TYPE_CHECKING:
+    from ivr.progress import Progress
+
+
+class HoursStep(BaseStep):
+    """Go on by whether a calendar is open now."""
+
+    word = "hours"
+    hours: Name
+    open: Target = CONTINUE
+    closed: Target = CONTINUE
+
+    def exits(self) -> Mapping[Way, Target]:
+        return {("open",): self.open, ("closed",): self.closed}
+
+    def take(self, call: Progress) -> Steps:
+        yield from ()
+        return ("open",) if call.site.hours[self.hours].is_open(call.now) else ("closed",)
+
+    def named(self) -> Iterator[Named]:
+        yield Named(Thing.CALENDAR, self.hours, ("hours",))
+
+
+class LookupStep(BaseStep):
+    """Find the customer."""
+
+    word = "lookup"
+    lookup: Annotated[Mapping[LookUpField, str], AfterValidator(one_field)]
+    found: Target = CONTINUE
+    several: Target = CONTINUE
+    unknown: Target = CONTINUE
+
+    def exits(self) -> Mapping[Way, Target]:
+        return {("found",): self.found, ("several",): self.several, ("unknown",): self.unknown}
+
+    def take(self, call: Progress) -> Steps:
+        ((by, value),) = self.lookup.items()
+        wanted = call.fill(value)
+        found = CustomerFound(0)
+        if wanted:
+            answer = yield LookUpCustomer(by, wanted)
+            assert isinstance(answer, CustomerFound)
+            found = answer
+        if found.matches == 1:
+            call.know(found.values)
+        call.keep("customer.matches", str(found.matches))
+        return ("found",) if found.matches == 1 else ("several",) if found.matches else ("unknown",)
+
+    def values(self) -> Iterator[tuple[Place, str]]:
+        for by, value in self.lookup.items():
+            yield ("lookup", by), value
+
+
+class SetStep(BaseStep):
+    """Keep values under names."""
+
+    word = "set"
+    falls_through = True
+    set: Mapping[VariableName, str]
+
+    def take(self, call: Progress) -> Steps:
+        yield from ()
+        for name, value in self.set.items():
+            call.keep(name, call.fill(value))
+        return None
+
+    def values(self) -> Iterator[tuple[Place, str]]:
+        for name, value in self.set.items():
+            yield ("set", name), value
+
+    def assigned(self) -> Iterator[tuple[Place, str]]:
+        for name in self.set:
+            if name != "language":
+                yield ("set", name), name
+
+    def languages(self) -> Iterator[tuple[Place, str]]:
+        if "language" in self.set:
+            yield ("set", "language"), self.set["language"]
+
+    def told(self) -> Iterator[str]:
+        yield from self.set
+
+
+class IfStep(BaseStep):
+    """Go on by a condition."""
+
+    word = "if"
+    if_: str = Field(alias="if")
+    then: Target = CONTINUE
+    else_: Target = Field(CONTINUE, alias="else")
+
+    @cached_property
+    def condition(self) -> Condition:
+        """The compiled condition; raises ConditionError."""
+        return Condition(self.if_)
+
+    def exits(self) -> Mapping[Way, Target]:
+        return {("then",): self.then, ("else",): self.else_}
+
+    def take(self, call: Progress) -> Steps:
+        """A condition that cannot be evaluated does not hold: the caller goes on, the log says why."""
+        yield from ()
+        try:
+            return ("then",) if self.condition.holds(call.known) else ("else",)
+        except ConditionError as error:
+            call.note(str(error))
+            return ("else",)
+
+    def conditions(self) -> Iterator[tuple[Place, str]]:
+        yield ("if",), self.if_
