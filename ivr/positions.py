@@ -98,7 +98,7 @@ def read_document(file: str, content: bytes) -> tuple[Document | None, list[Prob
     builder = _Builder(Document(file))
     lost = [_lost_hash(file, text, match) for match in _LOST_HASH.finditer(text)]
     try:
-        builder.build(YAML(typ="rt", pure=True).parse(text))
+        builder.build(YAML(typ="safe", pure=True).parse(text))
     except _Refused as error:
         return None, [*lost, Problem(file, error.line, error.column, error.message)]
     except YAMLError as error:
