@@ -6,7 +6,7 @@ A step is known by its one step word (`say:`, `menu:`, …); there is no `type:`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, TypeAdapter
 
@@ -42,7 +42,7 @@ def _step(value: Any) -> Any:
         if value in BARE_WORDS:
             return {value: None}
         if value in STEPS:
-            raise wrong(f"{quote(value)} needs something after it: expected for example {_EXAMPLES[value]}")
+            raise wrong(f"{quote(value)} needs something after it: expected for example {STEPS[value].example}")
         raise wrong(f"unknown step {quote(value)}: {one_of(STEPS)}{did_you_mean(value, STEPS)}")
     if not isinstance(value, dict) or not value:
         raise wrong("expected a step such as - say: Welcome.")
@@ -55,34 +55,14 @@ def _step(value: Any) -> Any:
     return value
 
 
-_EXAMPLES = {
-    "refuse": "refuse: busy", "say": "say: Welcome.", "play": "play: welcome.wav", "menu": "menu: For sales, press 1.",
-    "collect": "collect: Please enter your account number.", "hours": "hours: office",
-    "lookup": "lookup: { account: $account }", "set": "set: { topic: Billing }", "if": "if: customer.vip",
-    "queue": "queue: billing", "callback": "callback: billing", "voicemail": "voicemail: Please leave a message.",
-    "goto": "goto: welcome", "flow": "flow: main",
-}  # fmt: skip
-
-Step = Annotated[
-    Annotated[AnswerStep, Tag("step:answer")]
-    | Annotated[RefuseStep, Tag("step:refuse")]
-    | Annotated[SayStep, Tag("step:say")]
-    | Annotated[PlayStep, Tag("step:play")]
-    | Annotated[MenuStep, Tag("step:menu")]
-    | Annotated[CollectStep, Tag("step:collect")]
-    | Annotated[HoursStep, Tag("step:hours")]
-    | Annotated[LookupStep, Tag("step:lookup")]
-    | Annotated[SetStep, Tag("step:set")]
-    | Annotated[IfStep, Tag("step:if")]
-    | Annotated[QueueStep, Tag("step:queue")]
-    | Annotated[CallbackStep, Tag("step:callback")]
-    | Annotated[VoicemailStep, Tag("step:voicemail")]
-    | Annotated[GotoStep, Tag("step:goto")]
-    | Annotated[FlowStep, Tag("step:flow")]
-    | Annotated[HangupStep, Tag("step:hangup")],
-    Discriminator(_word_of),
-    BeforeValidator(_step),
-]
+if TYPE_CHECKING:
+    Step = BaseStep
+else:
+    Step = Annotated[
+        Union[tuple(Annotated[kind, Tag(f"step:{word}")] for word, kind in STEPS.items())],  # noqa: UP007 (computed)
+        Discriminator(_word_of),
+        BeforeValidator(_step),
+    ]
 
 
 class Flow(Part):

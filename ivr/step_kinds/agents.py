@@ -26,6 +26,7 @@ class QueueStep(BaseStep):
     """Wait for an agent."""
 
     word = "queue"
+    example = "queue: billing"
     waits = True
     queue: Name
     priority: Priority = 0
@@ -108,6 +109,7 @@ class CallbackStep(BaseStep):
     """Promise to call the caller back."""
 
     word = "callback"
+    example = "callback: billing"
     waits = True
     callback: Name
     priority: Priority = 0
@@ -135,6 +137,7 @@ class VoicemailStep(BaseStep):
     """Record a message."""
 
     word = "voicemail"
+    example = "voicemail: Please leave a message."
     falls_through = True
     waits = True
     voicemail: Texts

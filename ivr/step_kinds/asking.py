@@ -22,6 +22,7 @@ class MenuStep(BaseStep):
     """Let the caller choose by one key."""
 
     word = "menu"
+    example = "menu: For sales, press 1."
     waits = True
     menu: Texts
     keys: Annotated[Mapping[Key, Target], BeforeValidator(some_keys)]
@@ -64,6 +65,7 @@ class CollectStep(BaseStep):
     """Let the caller type digits into a variable."""
 
     word = "collect"
+    example = "collect: Please enter your account number."
     falls_through = True
     waits = True
     collect: Texts

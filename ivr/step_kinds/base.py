@@ -63,6 +63,8 @@ class BaseStep(Part):
     """What all steps share: their word, their ways out, what the checks ask of them, and what they do."""
 
     word: ClassVar[str]
+    #: The step as it is written, for who forgot what stands after its word.
+    example: ClassVar[str] = ""
     #: The step waits for the caller or for an agent, so that a loop through it is not a runaway.
     waits: ClassVar[bool] = False
     #: The next step may be reached without any of the ways out.

@@ -29,6 +29,7 @@ class RefuseStep(BaseStep):
     """End the call without answering it: the caller hears busy, or the network's notice."""
 
     word = "refuse"
+    example = "refuse: busy"
     refuse: Literal["busy", "closed", "blocked"]
 
     def take(self, call: Progress) -> Steps:
@@ -40,6 +41,7 @@ class SayStep(BaseStep):
     """Say a text."""
 
     word = "say"
+    example = "say: Welcome."
     falls_through = True
     say: Texts
     barge_in: bool = False
@@ -56,6 +58,7 @@ class PlayStep(BaseStep):
     """Play a sound file."""
 
     word = "play"
+    example = "play: welcome.wav"
     falls_through = True
     play: Sounds
     barge_in: bool = False

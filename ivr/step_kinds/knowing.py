@@ -22,6 +22,7 @@ class HoursStep(BaseStep):
     """Go on by whether a calendar is open now."""
 
     word = "hours"
+    example = "hours: office"
     hours: Name
     open: Target = CONTINUE
     closed: Target = CONTINUE
@@ -41,6 +42,7 @@ class LookupStep(BaseStep):
     """Find the customer."""
 
     word = "lookup"
+    example = "lookup: { account: $account }"
     lookup: Annotated[Mapping[LookUpField, str], AfterValidator(one_field)]
     found: Target = CONTINUE
     several: Target = CONTINUE
@@ -71,6 +73,7 @@ class SetStep(BaseStep):
     """Keep values under names."""
 
     word = "set"
+    example = "set: { topic: Billing }"
     falls_through = True
     set: Mapping[VariableName, str]
 
@@ -101,6 +104,7 @@ class IfStep(BaseStep):
     """Go on by a condition."""
 
     word = "if"
+    example = "if: customer.vip"
     if_: str = Field(alias="if")
     then: Target = CONTINUE
     else_: Target = Field(CONTINUE, alias="else")

@@ -17,6 +17,7 @@ class GotoStep(BaseStep):
     """Go on at another node."""
 
     word = "goto"
+    example = "goto: welcome"
     goto: Name
 
     @property
@@ -35,6 +36,7 @@ class FlowStep(BaseStep):
     """Go on at the start of another flow; the interpreter changes flows."""
 
     word = "flow"
+    example = "flow: main"
     flow: Name
 
     @property
