@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 import orjson
 
+from ivr.progress import FRAMES
+
 #: res_agi reads commands of at most 2,047 bytes; the rest of the line is the command itself.
 MOST_BYTES = 1900
+#: Without these the call cannot go on rightly.
+_LAST = frozenset({FRAMES, "language"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +23,20 @@ class CallState:
     def pack(self) -> str:
         """As one line of JSON that takes at most `MOST_BYTES` in an AGI command.
 
-        What does not fit goes without the customer's fields (they can be looked up again), then without variables.
+        What does not fit goes without the customer's fields (they can be looked up again), then without the longest
+        values one after the other; where the call is to come back to, and its language, go last.
         """
-        for variables in (
-            self.variables,
-            {name: value for name, value in self.variables.items() if not name.startswith("customer.")},
-            {},
-        ):
-            packed = orjson.dumps([self.flow, self.node, variables])
-            if len(packed) + packed.count(b'"') + packed.count(b"\\") <= MOST_BYTES:  # each is escaped there
-                break
+        variables = self.variables
+        while len(packed := self._packed(variables)) + packed.count(b'"') + packed.count(b"\\") > MOST_BYTES:
+            if not variables:
+                break  # names of flow and node are short: this is not one of ours
+            known = {name: value for name, value in variables.items() if not name.startswith("customer.")}
+            variables = known if len(known) < len(variables) else _without_longest(variables)
         return packed.decode()
+
+    def _packed(self, variables: dict[str, str]) -> bytes:
+        # Each quote and backslash is escaped in the command.
+        return orjson.dumps([self.flow, self.node, variables])
 
     @classmethod
     def unpack(cls, packed: str) -> CallState | None:
@@ -43,3 +50,8 @@ class CallState:
                 return cls(flow, node, {str(name): str(text) for name, text in variables.items()})
             case _:
                 return None
+
+
+def _without_longest(variables: dict[str, str]) -> dict[str, str]:
+    least_wanted = max(variables, key=lambda name: (name not in _LAST, len(name) + len(variables[name])))
+    return {name: value for name, value in variables.items() if name != least_wanted}

@@ -18,7 +18,7 @@ from ivr.settings import CUSTOMER_FIELDS
 from ivr.site import Site
 from ivr.step_kinds.agents import PROMISED_EXIT, QUEUE_EXITS
 from ivr.step_values import KEY_WORDS
-from ivr.steps import CustomerFound, Enqueue, LookUpCustomer, Promise, Prompt, ReadDigits, RecordMessage
+from ivr.steps import CustomerFound, Enqueue, LookUpCustomer, PlayMusic, Promise, Prompt, ReadDigits, RecordMessage
 from ivr.walk import Over, Spot, walk, walk_flow
 
 #: A line that is typed has at most so many characters.
@@ -63,6 +63,11 @@ class Terminal:
         """Print a text in its language, or the name of a sound."""
         self._go_to(spot)
         typer.echo(f"    {prompt.language}: {prompt.text}" if prompt.text else f"    plays {prompt.sound}")
+
+    def hears_music(self, spot: Spot, wanted: PlayMusic) -> None:
+        """Print which music plays, and how long."""
+        self._go_to(spot)
+        typer.echo(f"    plays music {wanted.music} for {wanted.for_s:g} s")
 
     def presses(self, spot: Spot, wanted: ReadDigits) -> str | None:
         """Ask for keys; those beyond what is wanted are kept for the next question."""

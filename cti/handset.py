@@ -236,6 +236,15 @@ class Handset:
             self._music = music
             await self._agi.execute("StartMusicOnHold", music)
 
+    async def play_music(self, music: str, for_s: float) -> None:
+        """Music for a time; a call that is not answered hears it as early media. A ring ends it."""
+        if not self.has_answered:
+            await self._agi.execute("Progress")
+        await self._agi.execute("StartMusicOnHold", music)
+        self._music = music
+        await self.wait(asyncio.Event(), for_s)
+        await self.stop_music()
+
     async def stop_music(self) -> None:
         """No music, if there was any."""
         if self._music:

@@ -35,6 +35,7 @@ from ivr.steps import (
     LookUpCustomer,
     MessageRecorded,
     Play,
+    PlayMusic,
     Promise,
     ReadDigits,
     RecordMessage,
@@ -209,6 +210,9 @@ class IvrSession:
                 return Done()
             case Play():
                 await self._handset.play(instruction.prompts, barge_in=instruction.barge_in)
+                return Done()
+            case PlayMusic():
+                await self._handset.play_music(instruction.music, instruction.for_s)
                 return Done()
             case ReadDigits():
                 await self._save_state()

@@ -24,7 +24,17 @@ from ivr.flow_tests import (
 from ivr.positions import Path
 from ivr.settings import CUSTOMER_FIELDS, canonical
 from ivr.site import Site
-from ivr.steps import CustomerFound, Ending, Enqueue, LookUpCustomer, Promise, Prompt, ReadDigits, RecordMessage
+from ivr.steps import (
+    CustomerFound,
+    Ending,
+    Enqueue,
+    LookUpCustomer,
+    PlayMusic,
+    Promise,
+    Prompt,
+    ReadDigits,
+    RecordMessage,
+)
 from ivr.walk import Over, Spot, walk
 
 #: Texts that a failure tells as heard last.
@@ -68,6 +78,9 @@ class _Actors:
             _, turn = self._turns[0]
             if isinstance(turn, Hears) and turn.hears in said:
                 self._turns.popleft()
+
+    def hears_music(self, spot: Spot, wanted: PlayMusic) -> None:
+        """Music is nothing that a test waits for."""
 
     def presses(self, spot: Spot, wanted: ReadDigits) -> str | None:
         came = f"a question waits for keys at {spot}"

@@ -15,8 +15,8 @@ from ivr.errors import ExecutionError, UnknownPlaceError
 from ivr.layout import Layout, Placed
 from ivr.progress import CHOSEN, Progress
 from ivr.site import Site, texts
-from ivr.step_kinds.base import Way
-from ivr.step_kinds.leading import FlowStep
+from ivr.step_kinds.base import Enter, Jump, Return, Way
+from ivr.step_kinds.leading import SubflowStep
 from ivr.steps import (
     Answer,
     CustomerFound,
@@ -29,6 +29,7 @@ from ivr.steps import (
     LookUpCustomer,
     MessageRecorded,
     Play,
+    PlayMusic,
     Promise,
     Promised,
     QueueEnded,
@@ -48,6 +49,7 @@ _WAITED = (QueueEnded, Promised, MessageRecorded)
 _RESULTS: Mapping[type[Instruction], type[Result]] = {
     Answer: Done,
     Play: Done,
+    PlayMusic: Done,
     ReadDigits: Digits,
     LookUpCustomer: CustomerFound,
     Enqueue: QueueEnded,
@@ -138,7 +140,11 @@ class Execution:
         return layout, layout.resume(node) if node else layout.first()
 
     def _run(self, layout: Layout, address: str | None) -> Generator[Instruction, Result, End]:
-        while address is not None:
+        while True:
+            while address is None and self._call.frames:
+                layout, address = self._come_back("")
+            if address is None:
+                return End(Ending.DESIGNED)
             placed = layout.steps[address]
             self._call.node = address
             self._budget -= 1
@@ -148,11 +154,37 @@ class Execution:
             if isinstance(leave, End):
                 return leave
             layout, address = self._next(layout, placed, leave)
-        return End(Ending.DESIGNED)
 
-    def _next(self, layout: Layout, placed: Placed, leave: Way | None) -> tuple[Layout, str | None]:
-        if isinstance(placed.step, FlowStep):
-            self._call.flow = placed.step.flow
-            layout = self._call.site.layouts[self.flow]
-            return layout, layout.first()
-        return layout, placed.after if leave is None else placed.exits[leave]
+    def _next(
+        self, layout: Layout, placed: Placed, leave: Way | Jump | Enter | Return | None
+    ) -> tuple[Layout, str | None]:
+        match leave:
+            case None:
+                return layout, placed.after
+            case Jump(flow):
+                return self._begin_flow(flow)
+            case Enter(flow, given):
+                self._call.enter(given)
+                return self._begin_flow(flow)
+            case Return(way):
+                return self._come_back(way) if self._call.frames else (layout, None)
+            case _:
+                return layout, placed.exits[leave]
+
+    def _begin_flow(self, flow: str) -> tuple[Layout, str | None]:
+        self._call.flow = flow
+        layout = self._call.site.layouts[flow]
+        return layout, layout.first()
+
+    def _come_back(self, way: str) -> tuple[Layout, str | None]:
+        """To the step that entered this flow. If the files have lost it: to its node, or else past its flow."""
+        flow, address = self._call.come_back()
+        layout = self._call.site.layouts.get(flow)
+        if layout is None:
+            return self._call.site.layouts[self.flow], None
+        self._call.flow = flow
+        placed = layout.steps.get(address)
+        if placed is not None and isinstance(placed.step, SubflowStep):
+            self._call.node = address
+            return layout, placed.exits[placed.step.way_of(way)]
+        return layout, layout.nodes.get(address.partition(":")[0])

@@ -11,12 +11,12 @@ from pathlib import Path as Folder
 
 from ivr.conditions import Condition, ConditionError
 from ivr.errors import Problem, did_you_mean, one_of, quote
-from ivr.layout import Layout, Placed, successors
+from ivr.layout import Layout, Placed
 from ivr.positions import Document, Entry, Path
 from ivr.prompts import names_in
 from ivr.settings import CUSTOMER_FIELDS, NumberRule, Settings
 from ivr.step_kinds.base import Named, Thing
-from ivr.step_kinds.leading import FlowStep
+from ivr.step_kinds.leading import SubflowStep
 from ivr.values import Texts
 
 #: Values that every call brings along.
@@ -27,12 +27,6 @@ CALL_VARIABLES = ("caller", "dialled", "interaction_id", "language")
 RESERVED = (*CALL_VARIABLES, "customer")
 #: Endings of sound files that Asterisk plays.
 SOUND_ENDINGS = ("wav", "wav16", "sln", "sln16", "g722", "ulaw", "alaw", "gsm")
-
-
-_ENDLESS = "a loop without end: no step on it waits for the caller (menu, collect, queue, callback or voicemail)"
-
-Place = tuple[str, str]
-"""A flow and an address in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +74,7 @@ class Names:
             name = waiting.pop()
             if name not in reached and name in self.layouts:
                 reached.add(name)
-                waiting += [
-                    placed.step.flow
-                    for placed in self.layouts[name].steps.values()
-                    if isinstance(placed.step, FlowStep)
-                ]
+                waiting += flows_named(self.layouts[name])
         return frozenset(reached)
 
     def variables(self, flow: str) -> frozenset[str]:
@@ -94,10 +84,31 @@ class Names:
             known |= {f"customer.{name}" for name in self.settings.customer_fields}
         for rule in self.numbers:
             known |= rule.labels.keys()
-        for name, layout in self.layouts.items():
-            if flow in self.reached_from(name):
-                known |= assigned(layout)
+        for layout in self.leading_to(flow):
+            known |= assigned(layout)
         return frozenset(known)
+
+    def secrets(self, flow: str) -> frozenset[str]:
+        """Those of the variables that are kept secret somewhere."""
+        steps = (placed.step for layout in self.leading_to(flow) for placed in layout.steps.values())
+        return frozenset(name for step in steps for name in step.secrets())
+
+    def leading_to(self, flow: str) -> Iterator[Layout]:
+        """The flows that a call may have been in when it is in this one, itself included, and sub-flows of them."""
+        leading = {name for name in self.layouts if flow in self.reached_from(name)}
+        entered = (step.subflow for name in leading for step in self._subflows(name))
+        come_back = {name for subflow in entered for name in self.reached_from(subflow)}
+        return (layout for name, layout in self.layouts.items() if name in leading | come_back)
+
+    def _subflows(self, flow: str) -> Iterator[SubflowStep]:
+        steps = (placed.step for placed in self.layouts[flow].steps.values())
+        return (step for step in steps if isinstance(step, SubflowStep))
+
+
+def flows_named(layout: Layout) -> list[str]:
+    """The flows that a call may go to from here, for good or to come back."""
+    named = (each for placed in layout.steps.values() for each in placed.step.named())
+    return [each.name for each in named if each.thing is Thing.FLOW]
 
 
 def assigned(layout: Layout) -> frozenset[str]:
@@ -116,92 +127,16 @@ def check_flow(flow: str, document: Document, names: Names) -> Iterator[Problem]
     layout = names.layouts[flow]
     for missing in layout.missing:
         yield document.problem(missing.path, unknown("node", missing.node, layout.nodes))
-    yield from _unreached(document, layout)
-    variables = names.variables(flow)
+    variables, secrets = names.variables(flow), names.secrets(flow)
     for placed in layout.steps.values():
         yield from _check_names(document, placed, names)
         yield from _check_assignments(document, placed, names)
         yield from _check_values(document, placed, variables)
+        yield from _check_compared(document, placed, names)
+        yield from _check_secrets(document, placed, secrets)
         for path, texts in spoken(placed):
             yield from check_languages(document, path, texts, names.settings)
             yield from check_names(document, path, texts, variables)
-
-
-def _unreached(document: Document, layout: Layout) -> Iterator[Problem]:
-    reached = _reached(layout)
-    if reached is None:
-        return
-    for node, first in layout.nodes.items():
-        if first is not None and first not in reached and node not in _entered(layout, reached):
-            yield document.problem(
-                ("nodes", node), f"node {quote(node)} is never reached: nothing leads to it", at_key=True
-            )
-    for placed in layout.steps.values():
-        if placed.address not in reached and placed.previous in reached:
-            yield document.problem(placed.path, "this step is never reached: the step before it always leads elsewhere")
-
-
-def _entered(layout: Layout, reached: Iterable[str]) -> set[str]:
-    return {address.partition(":")[0] for address in reached}
-
-
-def _reached(layout: Layout) -> set[str] | None:
-    """Addresses that a call may come to; None if a target is missing, because then nobody can tell."""
-    if layout.missing:
-        return None
-    reached: set[str] = set()
-    first = layout.first()
-    waiting = [] if first is None else [first]
-    while waiting:
-        address = waiting.pop()
-        if address not in reached:
-            reached.add(address)
-            waiting += successors(layout.steps[address])
-    return reached
-
-
-def check_loops(documents: Mapping[str, Document], layouts: Mapping[str, Layout]) -> Iterator[Problem]:
-    """Loops on which nobody is waited for: the caller would be stuck in them. Reported where the loop closes."""
-    seen: set[Place] = set()
-    for flow, layout in layouts.items():
-        for address in layout.steps:
-            if (flow, address) not in seen:
-                for place in _loops_from((flow, address), layouts, seen):
-                    placed = layouts[place[0]].steps[place[1]]
-                    yield documents[place[0]].problem(placed.path, _ENDLESS)
-
-
-def _loops_from(start: Place, layouts: Mapping[str, Layout], seen: set[Place]) -> Iterator[Place]:
-    """Depth first, without recursion: the places from which the way leads back to a place on the way."""
-    way: list[tuple[Place, Iterator[Place]]] = [(start, _hurried(start, layouts))]
-    on_way = {start}
-    seen.add(start)
-    while way:
-        place, following = way[-1]
-        onward = next(following, None)
-        if onward is None:
-            way.pop()
-            on_way.discard(place)
-        elif onward in on_way:
-            yield place
-        elif onward not in seen:
-            seen.add(onward)
-            on_way.add(onward)
-            way.append((onward, _hurried(onward, layouts)))
-
-
-def _hurried(place: Place, layouts: Mapping[str, Layout]) -> Iterator[Place]:
-    """Where the call may go from here without anybody being waited for."""
-    flow, address = place
-    placed = layouts[flow].steps[address]
-    if placed.step.waits:
-        return
-    if isinstance(placed.step, FlowStep) and placed.step.flow in layouts:
-        first = layouts[placed.step.flow].first()
-        if first is not None:
-            yield placed.step.flow, first
-    for onward in successors(placed):
-        yield flow, onward
 
 
 def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
@@ -263,6 +198,29 @@ def _check_values(document: Document, placed: Placed, known: frozenset[str]) -> 
                 yield document.problem((*placed.path, *place), unknown("variable", name, known))
 
 
+def _check_secrets(document: Document, placed: Placed, secrets: frozenset[str]) -> Iterator[Problem]:
+    """What was collected as a secret goes nowhere where people or files would see it."""
+    said = [(place, names_in(text)) for place, texts in placed.step.texts() for text in forms(texts)]
+    if not placed.step.takes_secrets:
+        said += [(place, names_in(value, whole=True)) for place, value in placed.step.values()]
+    for place, used in said:
+        for name in used:
+            if name in secrets:
+                message = f"{quote(name)} is secret: expected it only in lookup, switch and conditions"
+                yield document.problem((*placed.path, *place), message)
+
+
+def _check_compared(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
+    """Cases that can never be: a language that the site does not have, a VIP who is neither."""
+    for place, value, case in placed.step.compared():
+        domain = {"language": names.languages, "customer.vip": ("true", "false")}
+        used = tuple(names_in(value, whole=True))
+        known = domain.get(used[0], ()) if len(used) == 1 else ()
+        if known and case not in known:
+            message = f"{quote(used[0])} is never {quote(case)}: {one_of(known)}{did_you_mean(case, known)}"
+            yield document.problem((*placed.path, *place), message, at_key=True)
+
+
 def _check_condition(document: Document, path: Path, text: str, known: frozenset[str]) -> Iterator[Problem]:
     try:
         Condition(text).check(known)
@@ -285,6 +243,11 @@ def check_names(document: Document, path: Path, texts: Texts, known: frozenset[s
             if name not in known:
                 at = (*path, language) if language else path
                 yield document.problem(at, unknown("variable", name, known))
+
+
+def forms(texts: Texts) -> Iterable[str]:
+    """A text in each language."""
+    return (texts,) if isinstance(texts, str) else texts.values()
 
 
 def check_languages(document: Document, path: Path, texts: Texts, settings: Settings | None) -> Iterator[Problem]:

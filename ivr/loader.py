@@ -18,12 +18,12 @@ from ivr.lint import (
     Names,
     check_flow,
     check_languages,
-    check_loops,
     check_names,
     unknown,
     untranslated,
 )
 from ivr.lint_waiting import check_dialogue, check_tell
+from ivr.lint_ways import check_ways
 from ivr.messages import problems_of
 from ivr.overflow import FLOW, circles
 from ivr.positions import Document, read_document
@@ -79,7 +79,7 @@ class _Loading:
         documents = {name: file for name, file in flow_files.items() if file is not None}
         for name in flows:
             self.problems += check_flow(name, documents[name], names)
-        self.problems += check_loops(documents, names.layouts)
+        self.problems += check_ways(documents, names)
         if numbers_file is not None:
             self.problems += _check_numbers(numbers_file, names)
         if queues_file is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -23,8 +23,18 @@ if TYPE_CHECKING:
 
 #: Choices that are kept; the oldest go first.
 MOST_CHOSEN = 20
-#: Under this name `variables` carries what the caller chose.
+#: Under these names `carried` has what the caller chose, and the steps that the call will come back to.
 CHOSEN = "_chosen"
+FRAMES = "_frames"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A step that entered another flow, and what stood under the names that it gave there (None: nothing)."""
+
+    flow: str
+    address: str
+    before: Mapping[str, str | None]
 
 
 class Progress:
@@ -39,15 +49,23 @@ class Progress:
         self.now = datetime.min.replace(tzinfo=UTC)
         #: What went wrong without ending the call, for the log.
         self.notes: list[str] = []
-        self._variables = {name: value for name, value in variables.items() if name not in (CHOSEN, "language")}
+        own = (CHOSEN, FRAMES, "language")
+        self._variables = {name: value for name, value in variables.items() if name not in own}
         self._chosen = _read_chosen(variables.get(CHOSEN, ""))
+        #: The steps that entered the flows that the call is in, the outermost first.
+        self.frames = _read_frames(variables.get(FRAMES, ""))
         self._secrets: dict[str, str] = {}
 
     @property
     def carried(self) -> Mapping[str, str]:
-        """What the call carries: values by name, without secrets, with what the caller chose under `_chosen`."""
+        """What the call carries: values by name, without secrets, and two of our own."""
         carried = {**self._variables, "language": self.language}
-        return {**carried, CHOSEN: json.dumps(self._chosen, ensure_ascii=False)} if self._chosen else carried
+        if self._chosen:
+            carried[CHOSEN] = json.dumps(self._chosen, ensure_ascii=False)
+        if self.frames:
+            frames = [[frame.flow, frame.address, dict(frame.before)] for frame in self.frames]
+            carried[FRAMES] = json.dumps(frames, ensure_ascii=False)
+        return carried
 
     @property
     def chosen(self) -> tuple[tuple[str, str], ...]:
@@ -111,6 +129,24 @@ class Progress:
         """Something is wrong with the flow, and the call goes on."""
         self.notes.append(f"{self.flow} {self.node}: {text}")
 
+    # --- other flows -------------------------------------------------------------------------------------
+
+    def enter(self, given: Mapping[str, str]) -> None:
+        """Go through another flow with these values, to come back to the step that is carried out."""
+        before = {name: self._variables.get(name) for name in given}
+        self.frames = [*self.frames, Frame(self.flow, self.node, before)]
+        for name, value in given.items():
+            self.keep(name, value)
+
+    def come_back(self) -> tuple[str, str]:
+        """Leave the flow that was entered last: its values are what they were before. Returns flow and address."""
+        *self.frames, frame = self.frames
+        for name, value in frame.before.items():
+            self._variables.pop(name, None)
+            if value is not None:
+                self._variables[name] = value
+        return frame.flow, frame.address
+
     # --- agents ------------------------------------------------------------------------------------------
 
     def attributes(self, added: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -135,3 +171,15 @@ def _read_chosen(text: str) -> list[tuple[str, str]]:
         return [(str(label), str(value)) for label, value in json.loads(text)][-MOST_CHOSEN:] if text else []
     except (ValueError, TypeError):
         return []
+
+
+def _read_frames(text: str) -> list[Frame]:
+    """As what was chosen; without it the call ends where it would have come back."""
+    try:
+        return [Frame(str(flow), str(address), _texts(before)) for flow, address, before in json.loads(text or "[]")]
+    except (ValueError, TypeError, AttributeError):
+        return []
+
+
+def _texts(values: Mapping[str, object]) -> Mapping[str, str | None]:
+    return {name: None if value is None else str(value) for name, value in values.items()}

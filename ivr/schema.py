@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, TypeAdapter
 
-from ivr.errors import did_you_mean, one_of, quote
+from ivr.errors import did_you_mean, quote
 from ivr.step_kinds.agents import CallbackStep, QueueStep, VoicemailStep
 from ivr.step_kinds.asking import CollectStep, MenuStep
 from ivr.step_kinds.base import BaseStep
-from ivr.step_kinds.hearing import AnswerStep, PlayStep, RefuseStep, SayStep
-from ivr.step_kinds.knowing import HoursStep, IfStep, LookupStep, SetStep
-from ivr.step_kinds.leading import FlowStep, GotoStep, HangupStep
+from ivr.step_kinds.hearing import AnswerStep, EarlyStep, PlayStep, RefuseStep, SayStep
+from ivr.step_kinds.knowing import HoursStep, IfStep, LookupStep, SetStep, SwitchStep
+from ivr.step_kinds.leading import FlowStep, GotoStep, HangupStep, ReturnStep, SubflowStep
 from ivr.step_values import NodeName, some_nodes
 from ivr.values import Name, Part, Text, wrong
 
 STEPS: Mapping[str, type[BaseStep]] = {
     step.word: step
     for step in (
-        AnswerStep, RefuseStep, SayStep, PlayStep, MenuStep, CollectStep, HoursStep, LookupStep, SetStep, IfStep,
-        QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep, HangupStep,
+        AnswerStep, RefuseStep, EarlyStep, SayStep, PlayStep, MenuStep, CollectStep, HoursStep, LookupStep, SetStep,
+        IfStep, SwitchStep, QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep, SubflowStep, ReturnStep,
+        HangupStep,
     )
 }  # fmt: skip
 #: Steps that need nothing but their word.
-BARE_WORDS = ("answer", "hangup")
+BARE_WORDS = ("answer", "hangup", "return")
+
+
+_SUCH = "expected a step such as say, menu, collect, queue or hangup"
 
 
 def _word_of(value: Any) -> str:
@@ -43,7 +47,7 @@ def _step(value: Any) -> Any:
             return {value: None}
         if value in STEPS:
             raise wrong(f"{quote(value)} needs something after it: expected for example {STEPS[value].example}")
-        raise wrong(f"unknown step {quote(value)}: {one_of(STEPS)}{did_you_mean(value, STEPS)}")
+        raise wrong(f"unknown step {quote(value)}: {_SUCH}{did_you_mean(value, STEPS)}")
     if not isinstance(value, dict) or not value:
         raise wrong("expected a step such as - say: Welcome.")
     words = [key for key in value if key in STEPS]
@@ -51,7 +55,7 @@ def _step(value: Any) -> Any:
         raise wrong(f"two steps in one: {quote(words[0])} and {quote(words[1])}: expected a - before each step")
     if not words:
         first = next(iter(value))
-        raise wrong(f"unknown step {quote(first)}: {one_of(STEPS)}{did_you_mean(first, STEPS)}")
+        raise wrong(f"unknown step {quote(first)}: {_SUCH}{did_you_mean(first, STEPS)}")
     return value
 
 

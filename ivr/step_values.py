@@ -91,6 +91,18 @@ def _silence(seconds: float) -> float:
     return seconds
 
 
+def _case(text: str) -> str:
+    if not re.fullmatch(r"[\w +@#*-]{1,64}", text):
+        raise wrong(f"{quote(text)} is not a case: expected a value of letters, digits, spaces and _ + @ # * -")
+    return text
+
+
+def some_cases(cases: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not cases:
+        raise wrong("the switch has no cases: expected at least one, such as en: welcome")
+    return cases
+
+
 def one_field(lookup: Mapping[str, str]) -> Mapping[str, str]:
     if len(lookup) != 1:
         raise wrong("a lookup is by exactly one field: expected for example { account: $account }")
@@ -121,4 +133,5 @@ DigitCount = Annotated[
 ]
 MessageLength = Annotated[Seconds, AfterValidator(_message_length)]
 Silence = Annotated[Seconds, AfterValidator(_silence)]
+Case = Annotated[str, AfterValidator(_case)]
 NodeName = Annotated[Name, AfterValidator(_node_name)]

@@ -56,6 +56,14 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayMusic:
+    """Play music for `for_s` to a caller whose call need not be answered. Result: `Done`."""
+
+    music: str
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReadDigits:
     """Play prompts and read digits, first from the type-ahead buffer. Result: `Digits`.
 
@@ -172,7 +180,7 @@ class End:
     detail: str = ""
 
 
-Instruction = Answer | Play | ReadDigits | LookUpCustomer | Enqueue | Promise | RecordMessage | End
+Instruction = Answer | Play | PlayMusic | ReadDigits | LookUpCustomer | Enqueue | Promise | RecordMessage | End
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from ivr.steps import (
     LookUpCustomer,
     MessageRecorded,
     Play,
+    PlayMusic,
     Promise,
     Promised,
     Prompt,
@@ -60,6 +61,9 @@ class Party(Protocol):
 
     def hears(self, spot: Spot, prompt: Prompt) -> None:
         """The caller hears this."""
+
+    def hears_music(self, spot: Spot, wanted: PlayMusic) -> None:
+        """The caller hears music for a time."""
 
     def presses(self, spot: Spot, wanted: ReadDigits) -> str | None:
         """The keys pressed in one go; empty for none until the time is over."""
@@ -143,6 +147,8 @@ class _Walk:
         match instruction:
             case Play():
                 self._play(spot, instruction.prompts, barge_in=instruction.barge_in)
+            case PlayMusic():
+                self._party.hears_music(spot, instruction)
             case ReadDigits():
                 return self._read(spot, instruction)
             case LookUpCustomer():

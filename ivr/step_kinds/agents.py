@@ -28,6 +28,8 @@ class QueueStep(BaseStep):
     word = "queue"
     example = "queue: billing"
     waits = True
+    answers = True
+    serves = True
     queue: Name
     priority: Priority = 0
     skills: Mapping[Name, SkillLevel] = Field(default_factory=dict)
@@ -111,6 +113,7 @@ class CallbackStep(BaseStep):
     word = "callback"
     example = "callback: billing"
     waits = True
+    serves = True
     callback: Name
     priority: Priority = 0
     attributes: Mapping[VariableName, str] = Field(default_factory=dict)
@@ -140,6 +143,7 @@ class VoicemailStep(BaseStep):
     example = "voicemail: Please leave a message."
     falls_through = True
     waits = True
+    answers = True
     voicemail: Texts
     at_most_s: MessageLength = Field(120.0, alias="at_most")
     silence_s: Silence = Field(5.0, alias="silence")

@@ -117,3 +117,7 @@ class CollectStep(BaseStep):
 
     def assigned(self) -> Iterator[tuple[Place, str]]:
         yield ("into",), self.into
+
+    def secrets(self) -> Iterator[str]:
+        if self.secret:
+            yield self.into

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,8 +24,31 @@ Way = tuple[str, ...]
 Place = tuple[str | int, ...]
 """Where something stands in a step, as the path of keys in the file."""
 
-Steps = Generator[Instruction, Result, Way | End | None]
-"""A step being carried out: instructions, and then the way out, None for the next step, or the end of the call."""
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The call goes on at the start of another flow."""
+
+    flow: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """The call goes through another flow, with these values, and comes back to the step."""
+
+    flow: str
+    given: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """The call comes back from the flow, by this way where the step that entered it names it."""
+
+    way: str
+
+
+Steps = Generator[Instruction, Result, Way | Jump | Enter | Return | End | None]
+"""A step being carried out: instructions, and then the way out (None: the next step), or where else the call goes."""
 
 
 def _target_kind(value: Any) -> str:
@@ -59,7 +83,7 @@ class Named:
     at_key: bool = False
 
 
-class BaseStep(Part):
+class BaseStep(Part, ABC):
     """What all steps share: their word, their ways out, what the checks ask of them, and what they do."""
 
     word: ClassVar[str]
@@ -69,6 +93,14 @@ class BaseStep(Part):
     waits: ClassVar[bool] = False
     #: The next step may be reached without any of the ways out.
     falls_through: ClassVar[bool] = False
+    #: The call has been answered once the step is over.
+    answers: ClassVar[bool] = False
+    #: What to write instead where the call has been answered; empty for steps that do not mind.
+    once_answered: ClassVar[str] = ""
+    #: Here callers get what they came for, so that a loop through it does not keep them.
+    serves: ClassVar[bool] = False
+    #: Secret values may stand in the step's values: they go nowhere that people or files see.
+    takes_secrets: ClassVar[bool] = False
 
     @property
     def leads_to(self) -> str:
@@ -79,10 +111,9 @@ class BaseStep(Part):
         """Way out → where it leads, in a fixed order."""
         return {}
 
+    @abstractmethod
     def take(self, call: Progress) -> Steps:
         """Carry the step out for a call. Nothing is done here that telephony does: that is asked for."""
-        yield from ()
-        return None
 
     # --- what the checks ask -----------------------------------------------------------------------------
 
@@ -102,8 +133,16 @@ class BaseStep(Part):
         """Conditions; each compiles with `Condition`."""
         yield from ()
 
+    def compared(self) -> Iterator[tuple[Place, str, str]]:
+        """A value, such as `$language`, and what it is held against."""
+        yield from ()
+
     def assigned(self) -> Iterator[tuple[Place, str]]:
         """Names to which the step gives values, where they stand."""
+        yield from ()
+
+    def secrets(self) -> Iterator[str]:
+        """Names among those assigned whose values are kept secret."""
         yield from ()
 
     def languages(self) -> Iterator[tuple[Place, str]]:

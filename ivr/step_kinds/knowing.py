@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from ivr.conditions import Condition, ConditionError
 from ivr.step_kinds.base import BaseStep, Named, Place, Steps, Target, Thing, Way
-from ivr.step_values import CONTINUE, LookUpField, one_field
+from ivr.step_values import CONTINUE, Case, LookUpField, one_field, some_cases
 from ivr.steps import CustomerFound, LookUpCustomer
 from ivr.values import Name, VariableName
 
@@ -43,6 +43,7 @@ class LookupStep(BaseStep):
 
     word = "lookup"
     example = "lookup: { account: $account }"
+    takes_secrets = True
     lookup: Annotated[Mapping[LookUpField, str], AfterValidator(one_field)]
     found: Target = CONTINUE
     several: Target = CONTINUE
@@ -128,3 +129,29 @@ class IfStep(BaseStep):
 
     def conditions(self) -> Iterator[tuple[Place, str]]:
         yield ("if",), self.if_
+
+
+class SwitchStep(BaseStep):
+    """Go on by a value."""
+
+    word = "switch"
+    example = "switch: $language"
+    takes_secrets = True
+    switch: str
+    cases: Annotated[Mapping[Case, Target], AfterValidator(some_cases)]
+    otherwise: Target = CONTINUE
+
+    def exits(self) -> Mapping[Way, Target]:
+        return {**{("cases", case): target for case, target in self.cases.items()}, ("otherwise",): self.otherwise}
+
+    def take(self, call: Progress) -> Steps:
+        yield from ()
+        value = call.fill(self.switch)
+        return ("cases", value) if value in self.cases else ("otherwise",)
+
+    def values(self) -> Iterator[tuple[Place, str]]:
+        yield ("switch",), self.switch
+
+    def compared(self) -> Iterator[tuple[Place, str, str]]:
+        for case in self.cases:
+            yield ("cases", case), self.switch, case

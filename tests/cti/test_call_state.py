@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cti.agi_reply import command_line
 from cti.call_state import MOST_BYTES, CallState
+from ivr.progress import FRAMES
 
 NAME = st.text(max_size=40)
 TEXT = st.text(max_size=300)
@@ -24,11 +27,19 @@ def test_a_state_comes_back_or_comes_back_with_less(flow: str, node: str, variab
     assert len(command_line(("SET", "VARIABLE", "CALLYARD_STATE", packed))) < 2048
 
 
-def test_customers_fields_go_first_then_all_variables() -> None:
+def test_customers_fields_go_first_then_the_longest_values() -> None:
     big = "x" * (MOST_BYTES - 200)
     assert _carried({"account": "42", "customer.note": big}) == {"account": "42", "customer.note": big}
     assert _carried({"account": "42", "customer.note": big * 2}) == {"account": "42"}
-    assert _carried({"account": big * 2, "customer.name": "Zoe"}) == {}
+    assert _carried({"account": big * 2, "customer.name": "Zoe", "topic": "Bill"}) == {"topic": "Bill"}
+
+
+def test_where_the_call_comes_back_to_and_its_language_go_last() -> None:
+    frames = json.dumps([["main", "welcome:3", {}]])
+    kept = {"language": "zh", FRAMES: frames}
+
+    assert _carried({**kept, "topic": "x" * MOST_BYTES, "account": "y" * 90}) == {**kept, "account": "y" * 90}
+    assert _carried({"topic": "x" * 900, "note": "y" * 950, **kept}) == {**kept, "topic": "x" * 900}
 
 
 def _carried(variables: dict[str, str]) -> dict[str, str]:

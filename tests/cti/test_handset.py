@@ -199,3 +199,35 @@ async def test_the_switch_is_renewed_while_digits_are_waited_for(tmp_path: Path)
         await call.logged("renewed", 4)
         call.press("1")
         await call.playing("You chose one")
+
+
+# --- music before the answer -------------------------------------------------------------------------------
+
+
+EARLY = """
+  door:
+    - early: One moment
+      music: jazz
+      for: 30ms
+    - say: Here
+"""
+
+
+async def test_early_music_plays_for_its_time_and_the_call_is_not_answered(tmp_path: Path) -> None:
+    async with one_call(tmp_path, EARLY) as (_, call):
+        await call.playing("One moment")
+        call.end_prompt()
+        await call.playing("Here")
+        assert call.heard() == ["play One-moment", "music jazz", "music stopped", "play Here"]
+        assert call.log.index("early media") < call.log.index("music jazz")
+        assert "answered" not in call.log
+
+
+async def test_who_hangs_up_during_early_music_is_gone_at_once(tmp_path: Path) -> None:
+    async with one_call(tmp_path, EARLY.replace("30ms", "1h")) as (reception, call):
+        await call.playing("One moment")
+        call.end_prompt()
+        await call.logged("music jazz")
+        call.hang_up()
+        await call.over()
+        assert outcome(reception)[0] is Outcome.ABANDONED_IN_FLOW

@@ -14,6 +14,8 @@ from tests.ivr.sites import site_with
 
 EXAMPLE = Path(__file__).parents[2] / "site"
 STEPS = """
+- if: dialled == "2"
+  then: around
 - answer
 - say: Welcome.
 - lookup: { number: $caller }
@@ -93,7 +95,7 @@ def test_a_call_that_goes_as_it_is_told_passes(site: Site, given: str, entries: 
     assert outcome(site, *entries, given=given) is None
 
 
-MENU = "a question waits for keys at main welcome:3 (menu)"
+MENU = "a question waits for keys at main welcome:4 (menu)"
 HEARD = 'having heard "Welcome.", "For billing, press 1. For a message, press 2."'
 
 
@@ -109,19 +111,19 @@ HEARD = 'having heard "Welcome.", "For billing, press 1. For a message, press 2.
         (
             ["presses: 1", "presses: 2"],
             "5:7: a call: expected a question for the keys 2; came: the caller waits in queue support at "
-            f"main welcome:3.1:2 (queue), {HEARD}",
+            f"main welcome:4.1:2 (queue), {HEARD}",
         ),
         (
             ["presses: 1", "expects: { queue: billing, priority: 1, skills: { billing: 2 } }"],
             "5:7: a call: expected queue billing, came support; expected priority 1, came 0; "
-            "expected skills billing 2, came none at main welcome:3.1:2 (queue)",
+            "expected skills billing 2, came none at main welcome:4.1:2 (queue)",
         ),
         (
             ["presses: 1", "expects: { queue: support, language: zh, attributes: { topic: Help, more: x } }"],
             'expected topic "Help", came "Billing"; expected more "x", came none; expected language zh, came en',
         ),
-        (["presses: 1", "hears: Please hold"], "came: the caller waits in queue support at main welcome:3.1:2 (queue)"),
-        (["presses: 2", "presses: 1"], "came: a message is recorded at main welcome:3.2:0 (voicemail)"),
+        (["presses: 1", "hears: Please hold"], "came: the caller waits in queue support at main welcome:4.1:2 (queue)"),
+        (["presses: 2", "presses: 1"], "came: a message is recorded at main welcome:4.2:0 (voicemail)"),
         (
             ["presses: 3", "hears: Goodbye"],
             '5:7: a call: expected to hear "Goodbye"; came: the call is over: refused (busy) at main around:1',
@@ -134,7 +136,7 @@ HEARD = 'having heard "Welcome.", "For billing, press 1. For a message, press 2.
             'expected a question, a wait or a recording to hang up at; came: the call is over: ended as designed',
         ),
         (["presses: 3", "expects: { ended: broken }"], "expected the end, broken; came: the call is over: refused"),
-        (["hangs_up", "expects: { ended: normal }"], "came: the call is over: the caller hung up at main welcome:3 (m"),
+        (["hangs_up", "expects: { ended: normal }"], "came: the call is over: the caller hung up at main welcome:4 (m"),
     ],
 )  # fmt: skip
 def test_a_call_that_goes_otherwise_says_what_came_and_where(site: Site, entries: list[str], said: str) -> None:

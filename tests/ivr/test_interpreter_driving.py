@@ -86,7 +86,7 @@ def test_choices_that_cannot_be_read_are_dropped(tmp_path: Path, carried: str) -
 
 
 def test_only_the_last_choices_are_kept(tmp_path: Path) -> None:
-    ride = Ride(site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome }\n  otherwise: welcome"))
+    ride = Ride(site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome, 2: [hangup] }\n  otherwise: welcome"))
     for _ in range(MOST_CHOSEN + 5):
         ride.press("1")
 
@@ -94,7 +94,9 @@ def test_only_the_last_choices_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_silent_line_in_an_endless_menu_ends_as_broken(tmp_path: Path) -> None:
-    ride = Ride(site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome }\n  retries: 0\n  otherwise: welcome"))
+    ride = Ride(
+        site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome, 2: [hangup] }\n  retries: 0\n  otherwise: welcome")
+    )
     ride.press("1")
     silences = 0
     while not isinstance(ride.heard, End):
@@ -126,7 +128,7 @@ def test_the_first_call_takes_no_result(tmp_path: Path) -> None:
 
 
 def test_pressed_digits_renew_the_budget(tmp_path: Path) -> None:
-    ride = Ride(site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome }\n  otherwise: welcome"))
+    ride = Ride(site_with(tmp_path, "- menu: Again?\n  keys: { 1: welcome, 2: [hangup] }\n  otherwise: welcome"))
     for _ in range(STEP_BUDGET + 10):
         ride.feed(Digits("1"))
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.ivr.sites import flow, problems_in, site_with
 
-LOOP = "a loop without end: no step on it waits for the caller (menu, collect, queue, callback or voicemail)"
+LOOP = "a loop without end: no step on it waits for the caller, such as menu, collect or queue"
 
 
 def test_a_loop_through_another_flow_is_found(tmp_path: Path) -> None:
@@ -26,7 +26,12 @@ def test_a_loop_that_only_one_branch_closes_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", ["menu: Again?\n  keys: { 1: welcome }", "queue: billing", "collect: A.\n  into: a\n  digits: 1"]
+    "step",
+    [
+        "menu: Again?\n  keys: { 1: welcome, 2: [hangup] }",
+        "queue: billing",
+        "collect: A.\n  into: a\n  digits: 1\n  otherwise: [hangup]",
+    ],
 )
 def test_a_loop_that_waits_is_fine(tmp_path: Path, step: str) -> None:
     site_with(tmp_path, f"- {step}\n- goto: welcome")
@@ -59,7 +64,7 @@ def test_a_target_that_is_missing_hides_what_is_not_reached(tmp_path: Path) -> N
 
 
 def test_a_step_after_a_menu_whose_every_way_leads_elsewhere_is_not_reached(tmp_path: Path) -> None:
-    steps = "- menu: Press 1.\n  keys: { 1: welcome }\n  otherwise: welcome\n- say: Never."
+    steps = "- menu: Press 1.\n  keys: { 1: welcome, 2: [hangup] }\n  otherwise: welcome\n- say: Never."
 
     assert problems_in(tmp_path, {"flows/main.yaml": flow(steps)}) == [
         "flows/main.yaml:7:7: this step is never reached: the step before it always leads elsewhere"

@@ -15,6 +15,7 @@ from ivr.steps import (
     Ending,
     Enqueue,
     LookUpCustomer,
+    PlayMusic,
     Promise,
     Prompt,
     ReadDigits,
@@ -35,7 +36,7 @@ STEPS = """
   barge_in: true
 - say: This is always heard.
 - menu: Press 1.
-  keys: { 1: welcome }
+  keys: { 1: welcome, 2: [hangup] }
   barge_in: false
   retries: 0
 """
@@ -51,6 +52,9 @@ class Tape:
 
     def hears(self, spot: Spot, prompt: Prompt) -> None:
         self.heard.append(prompt.text)
+
+    def hears_music(self, spot: Spot, wanted: PlayMusic) -> None:
+        self.heard.append(f"music {wanted.music}")
 
     def presses(self, spot: Spot, wanted: ReadDigits) -> str | None:
         self.spots.append(spot)
@@ -123,3 +127,11 @@ def test_a_flow_whose_first_node_is_empty_ends_at_once(tmp_path: Path) -> None:
     site = site_with(tmp_path, "- hangup", flows_yaml="", **{"flows/empty.yaml": "start: a\nnodes: { a: [] }\n"})
 
     assert str(walk_flow(site, "empty", "", Tape(), NOON)) == "ended as designed (normal)"
+
+
+def test_music_before_the_answer_is_heard(tmp_path: Path) -> None:
+    tape = Tape()
+
+    walk(site_with(tmp_path, "- early: Hold on.\n  music: jazz"), "+498999998100", "", tape, NOON)
+
+    assert tape.heard == ["Hold on.", "music jazz"]
