@@ -68,6 +68,11 @@ class Condition:
                 found.append((".".join(parts), match.start()))
         return tuple(found)
 
+    @cached_property
+    def functions(self) -> frozenset[str]:
+        """What the condition calls, operators among them, as CEL names them: `_==_`, `int`."""
+        return frozenset(self._program.references()["functions"])
+
     def _check_calls(self) -> None:
         # Forms of text that the pattern would read differently from CEL, so that a call could hide in them.
         hidden = max(self.text.find('"""'), self.text.find("'''"))
@@ -121,10 +126,20 @@ def _context(variables: Mapping[str, str], names: Iterable[str]) -> dict[str, An
     return context
 
 
+def is_yes_or_no(name: str) -> bool:
+    """Whether a variable is true or false, and no text."""
+    return name == "customer.vip"
+
+
+def is_number(name: str) -> bool:
+    """Whether a variable is a number that is at least 0, and no text."""
+    return name == "customer.matches"
+
+
 def _typed(name: str, value: str) -> str | bool | int:
-    if name == "customer.vip":
+    if is_yes_or_no(name):
         return value.lower() in _TRUE
-    if name == "customer.matches":
+    if is_number(name):
         return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0
     return value[:MOST_VALUE_CHARACTERS]
 

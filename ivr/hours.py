@@ -147,6 +147,12 @@ class Calendar(Part):
         country, _, subdivision = self.holidays.partition("-")
         return holidays.country_holidays(country, subdiv=subdivision or None)
 
+    @property
+    def never_opens(self) -> bool:
+        """Whether there is no day on which it is open."""
+        given = (*self.week.values(), *self.dates.values(), self.on_holidays if self.holidays else ())
+        return not any(given)
+
     def openings(self, day: date) -> tuple[Opening, ...]:
         """The ranges that begin on a day."""
         own = self.dates.get(day.isoformat())

@@ -18,6 +18,7 @@ from ivr.settings import CUSTOMER_FIELDS, NumberRule, Settings
 from ivr.step_kinds.base import Named, Thing
 from ivr.step_kinds.leading import SubflowStep
 from ivr.values import Texts
+from ivr.verdicts import can_hold
 
 #: Values that every call brings along.
 CALL_VARIABLES = ("caller", "dialled", "interaction_id", "language")
@@ -131,7 +132,7 @@ def check_flow(flow: str, document: Document, names: Names) -> Iterator[Problem]
     for placed in layout.steps.values():
         yield from _check_names(document, placed, names)
         yield from _check_assignments(document, placed, names)
-        yield from _check_values(document, placed, variables)
+        yield from _check_values(document, placed, variables, names)
         yield from _check_compared(document, placed, names)
         yield from _check_secrets(document, placed, secrets)
         for path, texts in spoken(placed):
@@ -188,10 +189,10 @@ def _check_assignments(document: Document, placed: Placed, names: Names) -> Iter
             yield document.problem((*placed.path, *place), unknown("language", language, names.languages))
 
 
-def _check_values(document: Document, placed: Placed, known: frozenset[str]) -> Iterator[Problem]:
+def _check_values(document: Document, placed: Placed, known: frozenset[str], names: Names) -> Iterator[Problem]:
     """Variables in values and conditions."""
     for place, condition in placed.step.conditions():
-        yield from _check_condition(document, (*placed.path, *place), condition, known)
+        yield from _check_condition(document, (*placed.path, *place), condition, known, names)
     for place, value in placed.step.values():
         for name in names_in(value, whole=True):
             if name not in known:
@@ -221,9 +222,14 @@ def _check_compared(document: Document, placed: Placed, names: Names) -> Iterato
             yield document.problem((*placed.path, *place), message, at_key=True)
 
 
-def _check_condition(document: Document, path: Path, text: str, known: frozenset[str]) -> Iterator[Problem]:
+def _check_condition(
+    document: Document, path: Path, text: str, known: frozenset[str], names: Names
+) -> Iterator[Problem]:
     try:
-        Condition(text).check(known)
+        condition = Condition(text)
+        condition.check(known)
+        if not can_hold(condition, {"language": names.languages} if names.languages else {}):
+            yield document.problem(path, "the condition can never hold: expected one that some caller fulfils")
     except ConditionError as error:
         problem = document.problem(path, str(error))
         yield replace(problem, column=problem.column + _offset(document.entry(path), error.offset))

@@ -60,7 +60,7 @@ class _Loading:
         _, trunk_names, trunks = self._named("trunks.yaml", Trunk, "name")
         queues_file, queue_names, queues = self._named("queues.yaml", Queue, "id")
         _, skill_names, skills = self._named("skills.yaml", Skill, "id", short="title")
-        _, calendar_names, hours = self._named("hours.yaml", Calendar, "id", time_zone=zone)
+        hours_file, calendar_names, hours = self._named("hours.yaml", Calendar, "id", time_zone=zone)
         reasons = self._model(self._read("reasons.yaml", needed=False), ReasonsFile)
         flow_files = dict(self._flow_files())
         flows = {name: flow for name, file in flow_files.items() if (flow := self._model(file, Flow))}
@@ -82,6 +82,10 @@ class _Loading:
         self.problems += check_ways(documents, names)
         if numbers_file is not None:
             self.problems += _check_numbers(numbers_file, names)
+        for calendar in hours.values():
+            if hours_file is not None and calendar.never_opens:
+                never = f"calendar {quote(calendar.id)} never opens: expected a time range on some day"
+                self.problems.append(hours_file.problem((calendar.id,), never, at_key=True))
         if queues_file is not None:
             self.problems += _check_queues(queues_file, queues, names, trunk_names)
         if settings_file is not None and settings is not None:
