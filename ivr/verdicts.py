@@ -1,9 +1,9 @@
 """Whether a condition can hold at all: tried with every value that could make a difference.
 
 Where a condition only compares (`==`, `!=`, `in`, and `<` with numbers), what matters of a text is which of the
-condition's literals it is, or that it is none of them, and whether two texts are the same; of a number, on which side of
-a literal it lies. Those values are few, so all of them are tried. One that does more (`startsWith`, arithmetic) is not
-judged.
+condition's literals it is, or that it is none of them, and whether two texts are the same; of a number, on which side
+of a literal it lies. Those values are few, so all of them are tried. One that does more (`startsWith`, arithmetic) is
+not judged.
 """
 
 from __future__ import annotations
