@@ -125,6 +125,14 @@ class FlowEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTransferred:
+    """The flow gave the caller to somebody outside the queues, and they talk. `to`: a number or an extension."""
+
+    interaction_id: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfferAccepted:
     """Caller and agent share a bridge (read from bridges only)."""
 
@@ -277,6 +285,7 @@ Event = (
     | QueueLeft
     | CallerLeft
     | FlowEnded
+    | CallTransferred
     | OfferAccepted
     | OfferRejected
     | OfferFailed

@@ -46,7 +46,8 @@ class Interaction:
     made at `promised_at`; `attempts`: calls begun; `not_before`: when the next may be, 0 for any time; `on_line`: the
     customer has answered and waits like any caller; `carried`: what the call that keeps the promise takes up.
     `is_promised_visit`: a promise entered the queue, not a caller. `number`: the caller's as promises name it; empty:
-    `caller` is.
+    `caller` is. `transferred_to`: with whom the flow had them talk outside the queues
+    since they last asked for an agent.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Interaction:
     is_promised_visit: bool = False
     carried: str = ""
     number: str = ""
+    transferred_to: str = ""
     rank: RankKey = field(default=NO_RANK, metadata=DERIVED)
     terms: Terms = field(default=NO_TERMS, metadata=DERIVED)
     step_at: int = field(default=0, metadata=DERIVED)
@@ -177,14 +179,19 @@ _ABANDONED = {
 
 
 def outcome_when_caller_left(interaction: Interaction) -> Outcome:
-    """By stage; in the flow it depends on whether an agent served them before."""
+    """By stage; in the flow it depends on who talked to them before."""
     if interaction.stage is Stage.IN_FLOW:
+        if interaction.transferred_to:
+            return Outcome.TRANSFERRED_OUT
         return Outcome.SERVED if interaction.served_by else Outcome.ABANDONED_IN_FLOW
     return _ABANDONED[interaction.stage]
 
 
 def outcome_when_flow_ended(interaction: Interaction, outcome: Outcome) -> Outcome:
-    """As the flow says; but only an agent makes it `served`, and whom an agent served was not self-served."""
+    """As the flow says; but only an agent makes it `served`, and whom an agent served was not self-served. Whom the
+    flow gave to somebody else, and did nothing more for, was transferred out."""
+    if interaction.transferred_to and outcome in (Outcome.SELF_SERVED, Outcome.SERVED):
+        return Outcome.TRANSFERRED_OUT
     if outcome is Outcome.SELF_SERVED and interaction.served_by:
         return Outcome.SERVED
     if outcome is Outcome.SERVED and not interaction.served_by:

@@ -352,6 +352,7 @@ def _open_talk(floor: Floor, interaction: Interaction, agent: Agent) -> None:
     if interaction.callback_number:
         keep_promise(floor, interaction)
     interaction.served_by, interaction.talk_started_at = agent.id, floor.now
+    interaction.transferred_to = ""
     agent.handled += 1
     floor.out.append(TalkOpened(interaction.offer_id, interaction.id, agent.id, interaction.queue, floor.now))
     place(floor, interaction, Stage.TALKING, interaction.queue, agent.id)

@@ -20,6 +20,7 @@ from acd.events import (
     CallbackCancelled,
     CallbackFailed,
     CallerLeft,
+    CallTransferred,
     ClockReached,
     ConfigurationChanged,
     ConnectionFound,
@@ -64,6 +65,7 @@ from acd.model import (
     Desktop,
     MoveState,
     OfferOutcome,
+    Outcome,
     Presence,
     Stage,
     VisitOutcome,
@@ -268,6 +270,7 @@ def _enter_queue(floor: Floor, interaction: Interaction, event: InteractionQueue
     number, rules = event.callback_number, floor.queues[event.queue].rules
     keeps_place = number != "" and interaction.is_waiting and interaction.queue == event.queue
     resume_work(floor, interaction)
+    interaction.transferred_to = ""
     if interaction.is_waiting:
         leave_queue(floor, interaction, VisitOutcome.CALLBACK if number else VisitOutcome.WITHDRAWN)
     if interaction.first_asked_at is None:
@@ -330,7 +333,8 @@ def _caller_left(floor: Floor, event: CallerLeft) -> None:
         fail(floor, interaction, "left")
         return
     outcome = outcome_when_caller_left(interaction)
-    close_interaction(floor, interaction, outcome, VisitOutcome.ABANDONED, gap=event.gap)
+    detail = _detail(interaction, outcome, "")
+    close_interaction(floor, interaction, outcome, VisitOutcome.ABANDONED, detail, gap=event.gap)
 
 
 def _flow_ended(floor: Floor, event: FlowEnded) -> None:
@@ -346,7 +350,22 @@ def _flow_ended(floor: Floor, event: FlowEnded) -> None:
     outcome = outcome_when_flow_ended(interaction, event.outcome)
     if outcome is not event.outcome:
         _ignore(floor, event, f"{event.outcome.value}_is_{outcome.value}")
-    close_interaction(floor, interaction, outcome, visit_outcome(outcome), event.detail)
+    close_interaction(floor, interaction, outcome, visit_outcome(outcome), _detail(interaction, outcome, event.detail))
+
+
+def _detail(interaction: Interaction, outcome: Outcome, told: str) -> str:
+    """Of an end: what was told, or to whom the caller went."""
+    return interaction.transferred_to or told if outcome is Outcome.TRANSFERRED_OUT else told
+
+
+def _transferred(floor: Floor, event: CallTransferred) -> None:
+    interaction = _interaction(floor, event)
+    if interaction is None:
+        return
+    if interaction.stage is Stage.IN_FLOW:
+        interaction.transferred_to = event.to
+    else:
+        _ignore(floor, event, interaction.stage.value)
 
 
 # --- offers and talks ------------------------------------------------------------------------------------
@@ -627,6 +646,7 @@ REACTIONS: dict[type, Callable[[Floor, Any], None]] = {
     QueueLeft: _queue_left,
     CallerLeft: _caller_left,
     FlowEnded: _flow_ended,
+    CallTransferred: _transferred,
     OfferAccepted: _accepted,
     OfferRejected: _rejected,
     OfferFailed: _failed,

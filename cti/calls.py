@@ -37,6 +37,9 @@ Key = tuple[str, str]
 VARIABLE_INTERACTION = "CALLYARD_INTERACTION"
 VARIABLE_OFFER = "CALLYARD_OFFER"
 VARIABLE_AGENT = "CALLYARD_AGENT"
+#: While a flow gives the caller to somebody: on the caller to whom, on the other leg `LEG`.
+VARIABLE_TRANSFER = "CALLYARD_TRANSFER"
+LEG = "leg"
 
 #: Device states that mean "no phone there" (https://docs.asterisk.org, Device State).
 UNREACHABLE_STATES = frozenset({"UNAVAILABLE", "INVALID"})
@@ -73,6 +76,14 @@ class TalkOver:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferBegan:
+    """The caller talks to somebody outside the queues, to whom the flow gave them."""
+
+    interaction_id: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallerGone:
     interaction_id: str
     node: str
@@ -98,7 +109,7 @@ class DigitPressed:
     digit: str
 
 
-Change = LegRinging | LegGone | TalkBegan | TalkOver | CallerGone | PhoneUse | PhoneReach | DigitPressed
+Change = LegRinging | LegGone | TalkBegan | TalkOver | TransferBegan | CallerGone | PhoneUse | PhoneReach | DigitPressed
 
 
 @dataclass(slots=True)
@@ -112,6 +123,10 @@ class _Channel:
     bridge: str = ""
     was_connected: bool = False
     disowned: bool = False
+    #: Of a caller: to whom the flow gave them last, since they waited for an agent.
+    given_to: str = ""
+    #: The far end of a transfer: not ours, so that an agent's phone counts as used.
+    is_transfer: bool = False
 
 
 def endpoint_of(channel: str) -> str:
@@ -155,6 +170,12 @@ class Calls:
             channel.disowned = True
         return self._phone_changes([agent_id])
 
+    def give(self, interaction_id: str, to: str) -> None:
+        """From now on whoever is dialled for this caller is outside the queues; `to` empty: agents again."""
+        key = self._callers.get(interaction_id)
+        if key is not None:
+            self._channels[key].given_to = to
+
     # --- what anybody may ask --------------------------------------------------------------------------
 
     def caller_channel(self, interaction_id: str) -> tuple[str, str] | None:
@@ -168,12 +189,20 @@ class Calls:
             return channel.key[0], channel.name
         return None
 
+    def is_given(self, interaction_id: str) -> bool:
+        """Whether somebody outside the queues is rung for this caller, or talks to them."""
+        return any(each.is_transfer and each.interaction_id == interaction_id for each in self._channels.values())
+
     def ringing_legs(self) -> tuple[LegRinging, ...]:
         """The legs of ours that have not been in a bridge."""
         return tuple(
             LegRinging(channel.interaction_id, channel.agent_id, channel.key[0], channel.name)
             for _, channel in sorted(self._channels.items())
-            if channel.agent_id and channel.interaction_id and not channel.was_connected and not channel.disowned
+            if channel.agent_id
+            and channel.interaction_id
+            and not channel.was_connected
+            and not channel.disowned
+            and not channel.is_transfer
         )
 
     def is_talking(self, interaction_id: str, agent_id: str) -> bool:
@@ -241,6 +270,8 @@ class Calls:
         changes: list[Change] = list(self._phone_changes(sorted({*self._agents.values(), *self._used})))
         changes += [TalkOver(*pair) for pair in sorted(talks_before - set(self._talks))]
         changes += [TalkBegan(*pair) for pair in sorted(set(self._talks) - talks_before)]
+        for bridge in sorted(bridge for bridge in self._bridges if bridge[0] == node):
+            changes += self._transfers(bridge)
         changes += [CallerGone(i, node) for i in sorted(callers_before - set(self._callers))]
         return tuple(changes)
 
@@ -256,7 +287,7 @@ class Calls:
         # in the moment before DialBegin names the call.
         relative = self._channels.get((event.node, event.linkedid))
         if channel.agent_id and relative is not None and relative.is_caller:
-            channel.interaction_id = relative.interaction_id
+            channel.interaction_id, channel.is_transfer = relative.interaction_id, relative.given_to != ""
         return self._index_and_tell(channel)
 
     def _rename(self, event: ChannelRenamed) -> tuple[Change, ...]:
@@ -268,9 +299,12 @@ class Calls:
     def _begin_dial(self, event: DialBegun) -> tuple[Change, ...]:
         caller = self._channels.get((event.node, event.caller_uniqueid))
         leg = self._channels.get((event.node, event.dest_uniqueid))
-        if caller is None or leg is None or not caller.is_caller or not leg.agent_id:
+        if caller is None or leg is None or not caller.is_caller:
             return ()
-        if leg.was_connected:
+        if caller.given_to:
+            leg.interaction_id, leg.is_transfer = caller.interaction_id, True
+            return self._phone_changes([leg.agent_id])
+        if leg.was_connected or not leg.agent_id:
             # Old news, held back while the world was read: the phone has been answered since.
             return ()
         leg.interaction_id = caller.interaction_id
@@ -289,7 +323,8 @@ class Calls:
         for pair in sorted(self._pairs(bridge) - set(self._talks)):
             self._talks[pair] = bridge
             began.append(TalkBegan(*pair))
-        return (*left, *began, *self._phone_changes([agent for _, agent in self._pairs(bridge)]))
+        given = self._transfers(bridge)
+        return (*left, *began, *given, *self._phone_changes([agent for _, agent in self._pairs(bridge)]))
 
     def _leave_bridge(self, key: Key, bridge_id: str) -> tuple[Change, ...]:
         channel = self._channels.get(key)
@@ -320,7 +355,7 @@ class Calls:
             changes.append(CallerGone(channel.interaction_id, event.node))
             changes += self._phone_changes(sorted({*self._agents_of(channel.interaction_id), channel.agent_id}))
         elif channel.agent_id:
-            if channel.interaction_id and not (channel.disowned or channel.is_caller):
+            if channel.interaction_id and not (channel.disowned or channel.is_caller or channel.is_transfer):
                 changes.append(LegGone(channel.interaction_id, channel.agent_id, event.cause, channel.was_connected))
             changes += self._phone_changes([channel.agent_id])
         return tuple(changes)
@@ -344,10 +379,14 @@ class Calls:
         channel = self._channels[key] = _Channel(key, found.channel, found.linkedid)
         interaction_id = found.variables.get(VARIABLE_INTERACTION, "")
         channel.agent_id = found.variables.get(VARIABLE_AGENT, "") or self._agents.get(endpoint_of(found.channel), "")
-        if interaction_id and found.variables.get(VARIABLE_OFFER):
+        given_to = found.variables.get(VARIABLE_TRANSFER, "")
+        if interaction_id and given_to == LEG:
+            channel.interaction_id, channel.is_transfer = interaction_id, True
+        elif interaction_id and found.variables.get(VARIABLE_OFFER):
             channel.interaction_id = interaction_id
         elif interaction_id and not found.variables.get(VARIABLE_AGENT):
             self._mark_caller(channel, interaction_id)
+            channel.given_to = given_to
         self._index_agent(channel)
         if found.bridge_id:
             channel.bridge = found.bridge_id
@@ -378,23 +417,34 @@ class Calls:
         interactions = {channel.interaction_id for channel in inside if channel.is_caller}
         pairs = set()
         for channel in inside:
-            if channel.agent_id and not channel.disowned and not channel.is_caller:
+            if channel.agent_id and not (channel.disowned or channel.is_caller or channel.is_transfer):
                 for interaction_id in interactions:
                     channel.was_connected = True
                     channel.interaction_id = channel.interaction_id or interaction_id
                     pairs.add((interaction_id, channel.agent_id))
         return pairs
 
+    def _transfers(self, bridge: Key) -> list[TransferBegan]:
+        """Callers in this bridge who talk to the far end of a transfer of theirs."""
+        inside = [self._channels[key] for key in sorted(self._bridges.get(bridge, ()))]
+        far = {channel.interaction_id for channel in inside if channel.is_transfer}
+        callers = (channel for channel in inside if channel.is_caller and channel.given_to)
+        return [TransferBegan(each.interaction_id, each.given_to) for each in callers if each.interaction_id in far]
+
     def _legs(self, interaction_id: str, agent_id: str) -> list[_Channel]:
         channels = (self._channels[key] for key in sorted(self._by_agent.get(agent_id, ())))
-        return [each for each in channels if each.interaction_id == interaction_id and not each.is_caller]
+        return [
+            each
+            for each in channels
+            if each.interaction_id == interaction_id and not (each.is_caller or each.is_transfer)
+        ]
 
     def _agents_of(self, interaction_id: str) -> set[str]:
         legs = (channel for channel in self._channels.values() if channel.agent_id and not channel.is_caller)
         return {leg.agent_id for leg in legs if leg.interaction_id == interaction_id}
 
     def _is_ours(self, channel: _Channel) -> bool:
-        if channel.is_caller or channel.disowned or channel.interaction_id not in self._callers:
+        if channel.is_caller or channel.disowned or channel.is_transfer or channel.interaction_id not in self._callers:
             return False
         return not channel.was_connected or (channel.interaction_id, channel.agent_id) in self._talks
 

@@ -14,6 +14,7 @@ import structlog
 from acd.commands import Command, InteractionClosed, OfferInteraction, WithdrawOffer
 from acd.events import (
     CallerLeft,
+    CallTransferred,
     ConnectionFound,
     FlowEnded,
     OfferAccepted,
@@ -37,6 +38,7 @@ from cti.calls import (
     PhoneUse,
     TalkBegan,
     TalkOver,
+    TransferBegan,
 )
 from cti.dispatcher import Dispatcher
 from cti.errors import AmiProtocolError
@@ -213,6 +215,8 @@ class Exchange:
                 self._begin_talk(change)
             case TalkOver():
                 self._dispatcher.submit(TalkEnded(change.interaction_id, change.agent_id, gap))
+            case TransferBegan():
+                self._dispatcher.submit(CallTransferred(change.interaction_id, change.to))
             case LegGone():
                 self._end_leg(change)
             case CallerGone():

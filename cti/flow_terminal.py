@@ -17,8 +17,19 @@ from ivr.flow_tests import YES_NO
 from ivr.settings import CUSTOMER_FIELDS
 from ivr.site import Site
 from ivr.step_kinds.agents import PROMISED_EXIT, QUEUE_EXITS
+from ivr.step_kinds.transfer import FAILED_EXITS
 from ivr.step_values import KEY_WORDS
-from ivr.steps import CustomerFound, Enqueue, LookUpCustomer, PlayMusic, Promise, Prompt, ReadDigits, RecordMessage
+from ivr.steps import (
+    CustomerFound,
+    Enqueue,
+    LookUpCustomer,
+    PlayMusic,
+    Promise,
+    Prompt,
+    ReadDigits,
+    RecordMessage,
+    Transfer,
+)
 from ivr.walk import Over, Spot, walk, walk_flow
 
 #: A line that is typed has at most so many characters.
@@ -107,6 +118,18 @@ class Terminal:
         self._go_to(spot)
         typer.echo(f"    records for {wanted.at_most_s:g} s at most")
         return self._ask("message (nothing: left)", lambda typed: _word(typed, ["left", "none"]) == "left")
+
+    def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
+        """Show who gets the caller, and ask how it ends."""
+        self._go_to(spot)
+        line = f", by {wanted.trunk}" if wanted.trunk else ""
+        shown = f", showing {wanted.caller_id}" if wanted.caller_id else ""
+        typer.echo(f"    transfers to {wanted.kind} {wanted.to}, rings {wanted.ring_s:g} s{line}{shown}")
+        exits = self._exits(spot)
+        ways = {"answered": exits.get("then", "the end")}
+        ways |= {way: exits.get(way, exits.get("otherwise", "the end")) for way in FAILED_EXITS}
+        self._tell([f"{way} → {address}" for way, address in ways.items()])
+        return self._ask("the transfer ends (nothing: answered)", lambda typed: _word(typed, list(ways)))
 
     def _go_to(self, spot: Spot) -> None:
         if spot != self._spot:

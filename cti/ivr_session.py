@@ -12,16 +12,18 @@ from pathlib import Path
 import structlog
 
 from acd.commands import Fact, InteractionClosed, OfferInteraction
-from acd.events import CallbackAnswered, CallbackFailed, FlowEnded
+from acd.events import CallbackAnswered, CallbackFailed, CallTransferred, FlowEnded
 from acd.model import Outcome
 from cti.call_state import CallState
 from cti.called_back import KEY, Opening
 from cti.fastagi import AgiConversation
 from cti.handset import Handset
 from cti.node import Node
+from cti.outbound import Refused
 from cti.prelude import Prelude
 from cti.queue_wait import CALLER_NAME, QueueWait
 from cti.session_ports import SessionPorts
+from cti.transfers import outcome_of
 from ivr.interpreter import Execution
 from ivr.steps import (
     Answer,
@@ -40,6 +42,8 @@ from ivr.steps import (
     ReadDigits,
     RecordMessage,
     Result,
+    Transfer,
+    TransferEnded,
 )
 
 log = structlog.get_logger(__name__)
@@ -221,6 +225,7 @@ class IvrSession:
                 return await self._look_up(instruction)
             case Enqueue():
                 await self._save_state()
+                self._ports.give(self.interaction_id, "")
                 caller_name = self._execution.variables.get(CALLER_NAME, "")
                 return await self._queue_wait.run(
                     instruction, self._execution, caller_name, is_resumed=self._is_resumed
@@ -230,6 +235,8 @@ class IvrSession:
             case RecordMessage():
                 await self._save_state()
                 return await self._record(instruction)
+            case Transfer():
+                return TransferEnded(await self._transfer(instruction))
             case _:
                 raise TypeError(f"{instruction!r} is no instruction that a session carries out")
 
@@ -248,6 +255,36 @@ class IvrSession:
         if not self.message:
             messages.discard(file)
         return MessageRecorded(self.message)
+
+    async def _transfer(self, step: Transfer) -> str:
+        """Give the caller to somebody; one that ended while no server of ours was there is not made a second time.
+
+        What the dialplan notes of it is taken off the channel before the call says that it stands at this step: so
+        whatever is noted there when the step is taken up was this one.
+        """
+        if self._is_resumed and (told := await self._agi.get_variable("CALLYARD_TRANSFERRED")):
+            return self._transferred(told)
+        way = self._ports.reach().way(step, self._execution.variables.get("dialled", ""))
+        if isinstance(way, Refused):
+            log.warning("session.transfer_refused", interaction_id=self.interaction_id, reason=way.reason)
+            self._ports.story.note(self.interaction_id, f"not transferred to {step.kind}: {way.reason}")
+            return "refused"
+        await self._agi.set_variable("CALLYARD_TRANSFERRED", "")
+        await self._save_state()
+        self._ports.give(self.interaction_id, way.to)
+        seconds, most = str(round(step.ring_s)), str(way.most)
+        await self._handset.stop_music()
+        await self._agi.gosub("callyard-transfer", "s", "1", way.dial, seconds, way.to, way.caller_id, way.trunk, most)
+        self._handset.take_back()
+        self._handset.forget_digits()  # what was pressed during the talk was not meant for the flow
+        return self._transferred(await self._agi.get_variable("CALLYARD_TRANSFERRED") or "")
+
+    def _transferred(self, told: str) -> str:
+        outcome, to = outcome_of(told), told.rpartition("|")[2]
+        self._ports.story.note(self.interaction_id, f"transfer to {to}: {outcome.replace('_', ' ')}")
+        if outcome == "answered":  # bridges have said so already, unless they were in a gap
+            self._ports.dispatcher.submit(CallTransferred(self.interaction_id, to))
+        return outcome
 
     async def _look_up(self, step: LookUpCustomer) -> CustomerFound:
         match = await self._ports.directory.look_up(self.interaction_id, step.by, step.value)

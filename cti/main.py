@@ -51,6 +51,7 @@ from cti.session_ports import SessionPorts
 from cti.settings import AmiNode, Settings
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
 from cti.story import Story
+from cti.transfers import Reach, TrunkLine
 from cti.watchdog import LoopWatchdog
 from ivr.errors import SiteError
 from ivr.loader import load_site
@@ -276,6 +277,8 @@ class Server:
             messages=messages,
             utc=lambda: _EPOCH + timedelta(microseconds=self._clock.now()),
             outbound=lambda: Outbound(self.site.settings.country),
+            reach=self._reach,
+            give=self.exchange.calls.give,
             dead_man_s=settings.limits.dead_man_s,
             renew_every_s=settings.limits.dead_man_renew_s,
         )
@@ -315,6 +318,14 @@ class Server:
                     await self._stop.wait()
             for task in running:
                 task.cancel()
+
+    def _reach(self) -> Reach:
+        """Whom flows may give callers to, as site and people are now."""
+        return Reach(
+            Outbound(self.site.settings.country),
+            tuple(TrunkLine(each.name, each.caller_id or "", each.max_calls) for each in self.site.trunks.values()),
+            {person: phone.extension for person, phone in self._phones.items()},
+        )
 
     async def _open_orders(self, sounds: SoundCache) -> tuple[Standing, Measures, Emergencies]:
         """What was ordered before the first caller comes, and whoever may order more."""

@@ -10,13 +10,13 @@ import structlog
 
 from cti.ami import AmiLink
 from cti.ami_events import ChannelFound, DeviceStateChanged, parse_event
-from cti.calls import VARIABLE_AGENT, VARIABLE_INTERACTION, VARIABLE_OFFER
+from cti.calls import VARIABLE_AGENT, VARIABLE_INTERACTION, VARIABLE_OFFER, VARIABLE_TRANSFER
 from cti.errors import AmiActionError, CtiError
 
 log = structlog.get_logger(__name__)
 
 #: What a resync reads from every channel, beside what Asterisk itself knows of it.
-RESYNC_VARIABLES = (VARIABLE_INTERACTION, VARIABLE_OFFER, VARIABLE_AGENT)
+RESYNC_VARIABLES = (VARIABLE_INTERACTION, VARIABLE_OFFER, VARIABLE_AGENT, VARIABLE_TRANSFER)
 _SAFE_VARIABLE = re.compile(r"[A-Za-z_]+(\([a-z]+\))?")
 
 

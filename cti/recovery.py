@@ -170,6 +170,7 @@ class Recovery:
             or view.id not in alive
             or (view.attached and self._exchange.session(view.id) is not None)  # one that has only begun is not enough
             or self._is_ringing(view)
+            or self._exchange.calls.is_given(view.id)  # they talk to somebody else, and come back by themselves
             for view in board.interactions
         )
         desktops_back = all(

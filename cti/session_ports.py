@@ -12,6 +12,7 @@ from cti.dispatcher import Dispatcher
 from cti.messages import Messages
 from cti.outbound import Outbound
 from cti.ports import Directory
+from cti.transfers import Reach
 
 DEAD_MAN_S = 45
 RENEW_EVERY_S = 20.0
@@ -45,5 +46,8 @@ class SessionPorts:
     utc: Callable[[], datetime]
     messages: Messages
     outbound: Callable[[], Outbound] = Outbound
+    reach: Callable[[], Reach] = Reach
+    #: Says of an interaction to whom outside the queues it is given; empty: to nobody any more.
+    give: Callable[[str, str], None] = lambda interaction_id, to: None
     dead_man_s: int = DEAD_MAN_S
     renew_every_s: float = RENEW_EVERY_S

@@ -18,6 +18,7 @@ from ivr.flow_tests import (
     Presses,
     ReadTest,
     Recorded,
+    Transferred,
     Turn,
     Waited,
 )
@@ -34,6 +35,7 @@ from ivr.steps import (
     Prompt,
     ReadDigits,
     RecordMessage,
+    Transfer,
 )
 from ivr.walk import Over, Spot, walk
 
@@ -127,6 +129,16 @@ class _Actors:
                 return None
         raise self._otherwise(turn, came)
 
+    def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
+        came = f"the caller is transferred to {wanted.kind} {wanted.to} at {spot}"
+        turn = self._next_but_expected(spot, "transfer", wanted)
+        match turn:
+            case Transferred():
+                return turn.transfer
+            case HangsUp():
+                return None
+        raise self._otherwise(turn, came)
+
     def ends(self, over: Over) -> Problem | None:
         """What is wrong once the call is over."""
         while self._turns:
@@ -135,7 +147,7 @@ class _Actors:
                 return self._otherwise(turn, f"the call is over: {over}").problem
         return None
 
-    def _next_but_expected(self, spot: Spot, word: str, came: Enqueue | Promise) -> Turn:
+    def _next_but_expected(self, spot: Spot, word: str, came: Enqueue | Promise | Transfer) -> Turn:
         """The entry after those that expect the caller to be here, which are held against what came."""
         turn = self._next()
         while isinstance(turn, Expects) and getattr(turn.expects, word) is not None:
@@ -173,7 +185,11 @@ def _finding(site: Site, given: Given, record: Mapping[str, str]) -> tuple[Mappi
     return keys, {name: record.get(name, "") for name in names}
 
 
-def _differences(expected: Expected, word: str, came: Enqueue | Promise, language: str) -> Iterator[str]:
+def _differences(expected: Expected, word: str, came: Enqueue | Promise | Transfer, language: str) -> Iterator[str]:
+    if isinstance(came, Transfer):
+        if expected.transfer != came.to:
+            yield f"expected transfer to {expected.transfer}, came {came.to}"
+        return
     queue = getattr(expected, word)
     if queue != came.queue:
         yield f"expected {word} {queue}, came {came.queue}"
@@ -214,10 +230,14 @@ def _wanted(turn: Turn) -> str:
             return f"a wish to be called back, which is {turn.callback}"
         case Recorded():
             return "a recording of a message"
+        case Transferred():
+            return f"a transfer, which ends {turn.transfer}"
         case Expects(expects=expected):
             if expected.queue is not None:
                 return f"a wait in queue {expected.queue}"
             if expected.callback is not None:
                 return f"a wish to be called back by queue {expected.callback}"
+            if expected.transfer is not None:
+                return f"a transfer to {expected.transfer}"
             return f"refused {expected.refused}" if expected.refused else f"the end, {expected.ended}"
-    return "a question, a wait or a recording to hang up at"
+    return "a question, a wait, a transfer or a recording to hang up at"

@@ -32,6 +32,8 @@ NUMBER = "number"
 #: What is written for a caller who presses nothing.
 NOTHING = "nothing"
 MOST_KEYS = 64
+#: What may become of a call.
+EXPECTED = ("queue", "callback", "transfer", "ended", "refused")
 
 #: Whether a customer is a VIP: as it is written → as flows see it.
 YES_NO = {"yes": "true", "no": "false", "true": "true", "false": "false"}
@@ -125,10 +127,11 @@ class Presses(Turn):
 
 
 class Expected(Part):
-    """What must have become of the call: one of `queue`, `callback`, `ended` or `refused`, and more about it."""
+    """What must have become of the call: one of the words of `EXPECTED`, and more about it."""
 
     queue: Name | None = None
     callback: Name | None = None
+    transfer: Text | None = None
     priority: Priority | None = None
     skills: Mapping[Name, SkillLevel] | None = None
     attributes: Mapping[str, Text] | None = None
@@ -138,10 +141,10 @@ class Expected(Part):
 
     @model_validator(mode="after")
     def _one(self) -> Expected:
-        outcomes = [word for word in ("queue", "callback", "ended", "refused") if getattr(self, word) is not None]
+        outcomes = [word for word in EXPECTED if getattr(self, word) is not None]
         if len(outcomes) != 1:
             found = " and ".join(outcomes) or "none"
-            raise wrong(f"expected exactly one of queue, callback, ended or refused, got {found}")
+            raise wrong(f"expected exactly one of {', '.join(EXPECTED[:-1])} or {EXPECTED[-1]}, got {found}")
         for word in ("priority", "skills", "attributes", "language"):
             fits = ("queue",) if word == "skills" else ("queue", "callback")
             if outcomes[0] not in fits and getattr(self, word) is not None:
@@ -151,11 +154,11 @@ class Expected(Part):
     @property
     def is_of_the_end(self) -> bool:
         """Whether the call must be over."""
-        return self.queue is None and self.callback is None
+        return self.ended is not None or self.refused is not None
 
 
 class Expects(Turn):
-    """The call waits in a queue, asks to be called back, or is over, in this way."""
+    """The call waits in a queue, asks to be called back, is given to somebody, or is over, in this way."""
 
     word = "expects"
     expects: Expected
@@ -182,15 +185,22 @@ class Recorded(Turn):
     message: Literal["left", "none"]
 
 
+class Transferred(Turn):
+    """How a transfer ends: `answered` and talked, or not."""
+
+    word = "transfer"
+    transfer: Literal["answered", "busy", "no_answer", "failed", "refused"]
+
+
 class HangsUp(Turn):
-    """The caller hangs up at the next question, in the queue or instead of a message."""
+    """The caller hangs up at the next question, in the queue, in a transfer or instead of a message."""
 
     word = "hangs_up"
     hangs_up: None = None
 
 
 TURNS: Mapping[str, type[Turn]] = {
-    turn.word: turn for turn in (Hears, Presses, Expects, Waited, CalledBack, Recorded, HangsUp)
+    turn.word: turn for turn in (Hears, Presses, Expects, Waited, CalledBack, Recorded, Transferred, HangsUp)
 }
 
 

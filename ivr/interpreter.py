@@ -36,6 +36,8 @@ from ivr.steps import (
     ReadDigits,
     RecordMessage,
     Result,
+    Transfer,
+    TransferEnded,
     Waiting,
 )
 
@@ -55,6 +57,7 @@ _RESULTS: Mapping[type[Instruction], type[Result]] = {
     Enqueue: QueueEnded,
     Promise: Promised,
     RecordMessage: MessageRecorded,
+    Transfer: TransferEnded,
 }
 
 

@@ -47,6 +47,8 @@ class Names:
     #: Queues of calls; None where that is unknown.
     taking_calls: frozenset[str] | None = None
 
+    trunks: frozenset[str] | None = None
+
     def of(self, thing: Thing) -> frozenset[str] | None:
         """The names that there are of a kind of thing; None where that is unknown."""
         return {
@@ -55,6 +57,7 @@ class Names:
             Thing.QUEUE: self.queues,
             Thing.CALLING_BACK: self.queues,
             Thing.SKILL: self.skills,
+            Thing.TRUNK: self.trunks,
         }[thing]
 
     @property
@@ -141,11 +144,15 @@ def check_flow(flow: str, document: Document, names: Names) -> Iterator[Problem]
 
 
 def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
-    """Queues, calendars, flows, skills and sounds that the step names."""
+    """Queues, calendars, flows, skills, trunks and sounds that the step names."""
     for named in placed.step.named():
         known = names.of(named.thing)
         path = (*placed.path, *named.place)
-        if known is not None and named.name not in known:
+        if named.thing is Thing.TRUNK and not named.name:
+            if known is not None and not known:
+                message = "no number can be called without a trunk: expected one in trunks.yaml"
+                yield document.problem(path, message)
+        elif known is not None and named.name not in known:
             kind = Thing.QUEUE if named.thing is Thing.CALLING_BACK else named.thing
             yield document.problem(path, unknown(kind, named.name, known), at_key=named.at_key)
         elif message := _unfit(named, names):

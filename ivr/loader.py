@@ -71,6 +71,7 @@ class _Loading:
             queues=queue_names,
             hours=calendar_names,
             skills=skill_names,
+            trunks=trunk_names,
             flows=frozenset(flow_files),
             layouts={name: lay_out(flow) for name, flow in flows.items()},
             calling_back=_those(queue_names, queues, lambda queue: queue.callback is not None),

@@ -17,6 +17,7 @@ from ivr.step_kinds.base import BaseStep
 from ivr.step_kinds.hearing import AnswerStep, EarlyStep, PlayStep, RefuseStep, SayStep
 from ivr.step_kinds.knowing import HoursStep, IfStep, LookupStep, SetStep, SwitchStep
 from ivr.step_kinds.leading import FlowStep, GotoStep, HangupStep, ReturnStep, SubflowStep
+from ivr.step_kinds.transfer import TransferStep
 from ivr.step_values import NodeName, some_nodes
 from ivr.values import Name, Part, Text, wrong
 
@@ -25,7 +26,7 @@ STEPS: Mapping[str, type[BaseStep]] = {
     for step in (
         AnswerStep, RefuseStep, EarlyStep, SayStep, PlayStep, MenuStep, CollectStep, HoursStep, LookupStep, SetStep,
         IfStep, SwitchStep, QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep, SubflowStep, ReturnStep,
-        HangupStep,
+        HangupStep, TransferStep,
     )
 }  # fmt: skip
 #: Steps that need nothing but their word.

@@ -172,6 +172,19 @@ class RecordMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """Have `to`, by `kind` a number, an extension or an agent's id, talk to the caller, outside the queues. It rings
+    for `ring_s`. Numbers are called by `trunk` (empty: the site's first) and see `caller_id` (empty: the trunk's).
+    Result: `TransferEnded`, after the talk or when there was none. `to` and `caller_id` may be anybody's words."""
+
+    kind: str
+    to: str
+    ring_s: float
+    trunk: str = ""
+    caller_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The flow is over: hang up with `cause` (or refuse, when the call was never answered). Last instruction."""
 
@@ -180,7 +193,9 @@ class End:
     detail: str = ""
 
 
-Instruction = Answer | Play | PlayMusic | ReadDigits | LookUpCustomer | Enqueue | Promise | RecordMessage | End
+Instruction = (
+    Answer | Play | PlayMusic | ReadDigits | LookUpCustomer | Enqueue | Promise | RecordMessage | Transfer | End
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,4 +241,11 @@ class MessageRecorded:
     file: str
 
 
-Result = Done | Digits | CustomerFound | QueueEnded | Promised | MessageRecorded
+@dataclass(frozen=True, slots=True)
+class TransferEnded:
+    """`outcome`: `answered` once the far end has hung up; busy, no_answer, failed; `refused`: may not be called."""
+
+    outcome: str
+
+
+Result = Done | Digits | CustomerFound | QueueEnded | Promised | MessageRecorded | TransferEnded

@@ -35,6 +35,8 @@ from ivr.steps import (
     ReadDigits,
     RecordMessage,
     Result,
+    Transfer,
+    TransferEnded,
 )
 
 #: The id of a call that nobody made.
@@ -79,6 +81,9 @@ class Party(Protocol):
 
     def leaves_message(self, spot: Spot, wanted: RecordMessage) -> bool | None:
         """Whether something is said."""
+
+    def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
+        """How a transfer ends: `answered` once the talk is over, or one of the ways out of a `transfer` step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,9 @@ class _Walk:
                 self._play(spot, instruction.prompts, barge_in=False)
                 said = self._party.leaves_message(spot, instruction)
                 return None if said is None else MessageRecorded(MESSAGE if said else "")
+            case Transfer():
+                ended = self._party.transfers(spot, instruction)
+                return None if ended is None else TransferEnded(ended)
         return Done()
 
     def _play(self, spot: Spot, prompts: Sequence[Prompt], *, barge_in: bool) -> None:

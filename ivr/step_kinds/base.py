@@ -71,6 +71,8 @@ class Thing(StrEnum):
     #: A queue that calls customers back.
     CALLING_BACK = "queue that calls back"
     SKILL = "skill"
+    #: A line to the telephone network; without a name: whichever there is.
+    TRUNK = "trunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class BaseStep(Part, ABC):
         yield from ()
 
     def named(self) -> Iterator[Named]:
-        """Queues, calendars, flows and skills that must exist."""
+        """Queues, calendars, flows, skills and trunks that must exist."""
         yield from ()
 
     def told(self) -> Iterator[str]:

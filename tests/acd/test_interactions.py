@@ -8,8 +8,10 @@ from acd.interactions import Interaction, outcome_when_caller_left, outcome_when
 from acd.model import Outcome, Stage, VisitOutcome
 
 
-def interaction(stage: Stage, served_by: str = "") -> Interaction:
-    return Interaction("i1", "", "", "", "voice", 0, False, stage=stage, served_by=served_by)
+def interaction(stage: Stage, served_by: str = "", transferred_to: str = "") -> Interaction:
+    return Interaction(
+        "i1", "", "", "", "voice", 0, False, stage=stage, served_by=served_by, transferred_to=transferred_to
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,15 @@ def test_the_caller_left(stage: Stage, served_by: str, outcome: Outcome) -> None
 )
 def test_the_flow_ended(said: Outcome, served_by: str, outcome: Outcome) -> None:
     assert outcome_when_flow_ended(interaction(Stage.IN_FLOW, served_by), said) is outcome
+
+
+@pytest.mark.parametrize("served_by", ["", "maria"])
+def test_who_was_given_to_somebody_else_was_transferred_out(served_by: str) -> None:
+    gone = interaction(Stage.IN_FLOW, served_by, "+4930123")
+    assert outcome_when_caller_left(gone) is Outcome.TRANSFERRED_OUT
+    assert outcome_when_flow_ended(gone, Outcome.SELF_SERVED) is Outcome.TRANSFERRED_OUT
+    assert outcome_when_flow_ended(gone, Outcome.SERVED) is Outcome.TRANSFERRED_OUT
+    assert outcome_when_flow_ended(gone, Outcome.VOICEMAIL) is Outcome.VOICEMAIL
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

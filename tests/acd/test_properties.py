@@ -28,6 +28,7 @@ from acd.events import (
     CallbackCancelled,
     CallbackFailed,
     CallerLeft,
+    CallTransferred,
     ClockReached,
     ConfigurationChanged,
     ConnectionFound,
@@ -379,6 +380,10 @@ class Floor(RuleBasedStateMachine):
     @rule(data=st.data(), outcome=st.sampled_from(Outcome))
     def flow_ends(self, data: st.DataObject, outcome: Outcome) -> None:
         self.do(FlowEnded(self.some(data, self.calls), outcome), 1)
+
+    @rule(data=st.data())
+    def transfer(self, data: st.DataObject) -> None:
+        self.do(CallTransferred(self.some(data, self.calls), "+4930123"), 1)
 
     @rule(data=st.data())
     def detach(self, data: st.DataObject) -> None:

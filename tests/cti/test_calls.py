@@ -29,6 +29,7 @@ from cti.calls import (
     PhoneUse,
     TalkBegan,
     TalkOver,
+    TransferBegan,
     endpoint_of,
 )
 from tests.fakes import recording
@@ -49,6 +50,8 @@ def words(change: Change) -> str:
             return f"talk with {change.agent_id}"
         case TalkOver():
             return f"talk with {change.agent_id} over"
+        case TransferBegan():
+            return f"talk with {change.to} outside the queues"
         case CallerGone():
             return "caller gone"
         case PhoneUse():

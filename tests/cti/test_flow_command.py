@@ -196,6 +196,19 @@ def test_a_callback_is_walked_too(folder: Path) -> None:
     assert "    en: Please enter the number at which we can call you, then press hash." in refused.stdout
 
 
+def test_a_transfer_is_walked_too(folder: Path) -> None:
+    step = "    - transfer: { number: $caller }\n      trunk: carrier\n      caller_id: $dialled\n      busy: goodbye\n"
+    change(folder / "flows" / "main.yaml", "    - set: { topic: Billing }\n", step)
+
+    busy = flow("walk", "main", *CALL, "--site", str(folder), stdin="\n11#1#\nbusy\n")
+    talked = flow("walk", "main", *CALL, "--site", str(folder), stdin="\n11#1#\n\n")
+
+    assert "    transfers to number +4930901820, rings 30 s, by carrier" in busy.stdout
+    assert "(answered → the end, busy → goodbye:0, no_answer → " in busy.stdout
+    assert "ended as designed (normal) at main goodbye:1 (hangup)" in busy.stdout
+    assert "(transfer)" in talked.stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cti.calls import VARIABLE_AGENT, VARIABLE_INTERACTION, VARIABLE_OFFER
+from cti.calls import VARIABLE_AGENT, VARIABLE_INTERACTION, VARIABLE_OFFER, VARIABLE_TRANSFER
 from cti.errors import AmiActionError, AmiUnavailableError
 from tests.fakes.link import channel_row, database_row, node
 
@@ -16,7 +16,8 @@ async def test_channels_are_read_with_our_variables() -> None:
         [("Event", "StatusComplete"), ("Items", "1")],
     ]
     [channel] = await asterisk.read_channels()
-    assert link.named("Status") == [{"Variables": f"{VARIABLE_INTERACTION},{VARIABLE_OFFER},{VARIABLE_AGENT}"}]
+    asked = f"{VARIABLE_INTERACTION},{VARIABLE_OFFER},{VARIABLE_AGENT},{VARIABLE_TRANSFER}"
+    assert link.named("Status") == [{"Variables": asked}]
     assert (channel.node, channel.uniqueid, channel.bridge_id) == ("lab1", "c", "b")
     assert channel.variables == {VARIABLE_INTERACTION: "c", VARIABLE_OFFER: ""}
 

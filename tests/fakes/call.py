@@ -91,6 +91,7 @@ class FakeCall:
                 {
                     "STREAM FILE": self._stream,
                     "GOSUB callyard-dial": self._dial,
+                    "GOSUB callyard-transfer": self._transfer,
                     "EXEC": self._execute,
                     "RECORD FILE": self._record,
                     "ANSWER": self._answer,
@@ -226,6 +227,17 @@ class FakeCall:
         if result == "hangup":
             return "100 result=0 Trying...\n200 result=-1 Gosub failed"
         self.variables["CALLYARD_RESULT"] = result
+        return "100 result=0 Trying...\n200 result=0 Gosub complete"
+
+    async def _transfer(self, words: list[str]) -> str:
+        if self._is_over:
+            return "200 result=-1 Gosub failed"
+        self._dial_over = asyncio.get_running_loop().create_future()
+        self._note(f"transfer {words[4]}")
+        result = await self._dial_over
+        if result == "hangup":
+            return "100 result=0 Trying...\n200 result=-1 Gosub failed"
+        self.variables["CALLYARD_TRANSFERRED"] = result
         return "100 result=0 Trying...\n200 result=0 Gosub complete"
 
     async def _record(self, words: list[str]) -> str:

@@ -16,6 +16,7 @@ from cti.messages import Messages
 from cti.outbound import Outbound
 from cti.ports import Measures
 from cti.session_ports import SessionPorts
+from cti.transfers import Reach
 from ivr.site import Site
 from tests.acd.desk import SITE
 from tests.fakes.call import FakeCall
@@ -39,6 +40,7 @@ class Reception:
         wait_for_world_s: float = 5.0,
         configuration: Configuration = SITE,
         measures: Measures | None = None,
+        reach: Reach | None = None,
         **files: str,
     ) -> None:
         self.site: Site = small_site(folder / "site", nodes, **files)
@@ -60,6 +62,8 @@ class Reception:
             utc=lambda: _EPOCH,
             messages=self.messages,
             outbound=lambda: Outbound("DE"),
+            reach=lambda: reach or Reach(),
+            give=self.board.exchange.calls.give,
             dead_man_s=60,
             renew_every_s=renew_every_s,
         )

@@ -133,7 +133,7 @@ HEARD = 'having heard "Welcome.", "For billing, press 1. For a message, press 2.
         (["presses: nothing", "presses: nothing"], "expected a question for the keys that are not pressed; came: the"),
         (
             ["presses: 1", "queue: served", "hangs_up"],
-            'expected a question, a wait or a recording to hang up at; came: the call is over: ended as designed',
+            'expected a question, a wait, a transfer or a recording to hang up at; came: the call is over: ended',
         ),
         (["presses: 3", "expects: { ended: broken }"], "expected the end, broken; came: the call is over: refused"),
         (["hangs_up", "expects: { ended: normal }"], "came: the call is over: the caller hung up at main welcome:4 (m"),

@@ -35,8 +35,8 @@ def dialogue(site: Site, *entries: str) -> tuple[list[ReadTest], list[str]]:
     [
         (
             "heers: Hello",
-            '4:7: unknown entry "heers": expected hears, presses, expects, queue, callback, message or hangs_up; '
-            'did you mean "hears"?',
+            '4:7: unknown entry "heers": expected hears, presses, expects, queue, callback, message, transfer or '
+            'hangs_up; did you mean "hears"?',
         ),
         ("hello", "4:7: expected an entry such as - hears: Welcome, expected hears, presses, expects, queue, call"),
         ("hears:", "4:7: nothing stands here: expected text"),
@@ -48,7 +48,7 @@ def dialogue(site: Site, *entries: str) -> tuple[list[ReadTest], list[str]]:
         ("queue: servd", '4:14: unknown word "servd": expected served, timed_out'),
         ("message: kept", '4:16: unknown word "kept": expected left or none'),
         ("hangs_up: 1", '4:17: "1": expected nothing after the colon'),
-        ("expects: {}", "4:16: expected exactly one of queue, callback, ended or refused, got none"),
+        ("expects: {}", "4:16: expected exactly one of queue, callback, transfer, ended or refused, got none"),
         ("expects: { queue: billing, ended: normal }", "got queue and ended"),
         (
             "expects: { ended: normal, priority: 3 }",
@@ -56,7 +56,7 @@ def dialogue(site: Site, *entries: str) -> tuple[list[ReadTest], list[str]]:
         ),
         ("expects: { callback: billing, skills: { billing: 1 } }", "skills can only be expected together with queue"),
         ("expects: { callback: bill }", '4:28: unknown queue "bill": expected billing or support'),
-        ("expects: { quee: billing }", '4:18: unknown key "quee": expected queue, callback, priority, skills, '),
+        ("expects: { quee: billing }", '4:18: unknown key "quee": expected queue, callback, transfer, priority, '),
         ("expects: { queue: biling }", '4:25: unknown queue "biling": expected billing or support; did you mean "bill'),
         ("expects: { queue: billing, skills: { bill: 1 } }", '4:44: unknown skill "bill": expected billing; did you'),
         ("expects: { queue: billing, language: fr }", '4:44: unknown language "fr": expected en or zh'),

@@ -15,6 +15,7 @@ from ivr.loader import load_site
 from ivr.positions import read_document
 from ivr.site import Site
 from ivr.step_kinds.agents import QUEUE_EXITS
+from ivr.step_kinds.transfer import FAILED_EXITS
 from ivr.steps import (
     Answer,
     CustomerFound,
@@ -30,6 +31,8 @@ from ivr.steps import (
     ReadDigits,
     RecordMessage,
     Result,
+    Transfer,
+    TransferEnded,
 )
 from tests.effort import examples
 from tests.ivr.sites import NOON
@@ -172,6 +175,8 @@ def answer(data: st.DataObject, asked: Instruction) -> Result:
         return QueueEnded(data.draw(st.sampled_from([*QUEUE_EXITS, "something new"])))
     if isinstance(asked, RecordMessage):
         return MessageRecorded(data.draw(st.sampled_from(["", "c-1.wav"])))
+    if isinstance(asked, Transfer):
+        return TransferEnded(data.draw(st.sampled_from(["answered", *FAILED_EXITS])))
     assert isinstance(asked, Answer | Play)
     return Done()
 

@@ -20,6 +20,7 @@ from ivr.steps import (
     Prompt,
     ReadDigits,
     RecordMessage,
+    Transfer,
 )
 from ivr.walk import Over, Spot, walk, walk_flow
 from tests.ivr.sites import NOON, site_with
@@ -70,6 +71,9 @@ class Tape:
         return None
 
     def leaves_message(self, spot: Spot, wanted: RecordMessage) -> bool | None:
+        return None
+
+    def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
         return None
 
 
