@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -70,9 +73,14 @@ def run(
     files: Annotated[
         list[Path] | None, typer.Argument(help="files of tests; else all of the site's folder tests")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="as real calls, on an Asterisk and a server of their own; in a checkout only")
+    ] = False,
     site: SiteFolder = None,
 ) -> None:
     """Run the tests of the flows, without a telephone: what came otherwise than they say; exit status 1 if any."""
+    if live:
+        _play(_folder(site), files or [])
     loaded = _site(site)
     tests, problems = _tests(loaded, files)
     failed = [failure for each in tests if (failure := run_test(loaded, each)) is not None]
@@ -82,6 +90,13 @@ def run(
     typer.echo(f"{len(tests)} tests: {len(tests) - len(failed)} passed, {len(failed)} failed{unread}")
     if failed or problems:
         raise typer.Exit(1)
+
+
+def _play(folder: Path, files: Sequence[Path]) -> NoReturn:
+    """Have the laboratory play the tests; this process becomes it."""
+    if find_spec("lab") is None:
+        fail("real calls need the laboratory (a private Asterisk, callers, phones): run this in a checkout of Callyard")
+    os.execv(sys.executable, [sys.executable, "-m", "lab.live_flow_tests", "--site", str(folder), *map(str, files)])
 
 
 @app.command()

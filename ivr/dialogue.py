@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ivr.errors import Problem, quote
@@ -37,7 +38,7 @@ from ivr.steps import (
     RecordMessage,
     Transfer,
 )
-from ivr.walk import Over, Spot, walk
+from ivr.walk import Entry, Over, Spot, walk
 
 #: Texts that a failure tells as heard last.
 MOST_HEARD = 3
@@ -52,15 +53,22 @@ class _Stopped(Exception):
         self.problem = problem
 
 
-def run_test(site: Site, test: ReadTest) -> Problem | None:
-    """What came otherwise than the test says, at the entry that says it; None when the test passes."""
+def run_test(site: Site, test: ReadTest, tape: list[Entry] | None = None) -> Problem | None:
+    """What came otherwise than the test says, at the entry that says it; None when the test passes.
+
+    `tape` gets what happened, up to where the test ends.
+    """
     given = test.given
-    now = given.at.replace(tzinfo=ZoneInfo(site.settings.time_zone))
     actors = _Actors(site, test)
     try:
-        return actors.ends(walk(site, given.number, given.caller or "", actors, now))
+        return actors.ends(walk(site, given.number, given.caller or "", actors, time_of(site, test), tape=tape))
     except _Stopped as stopped:
         return stopped.problem
+
+
+def time_of(site: Site, test: ReadTest) -> datetime:
+    """The instant of a test's call."""
+    return test.given.at.replace(tzinfo=ZoneInfo(site.settings.time_zone))
 
 
 class _Actors:
@@ -69,7 +77,7 @@ class _Actors:
     def __init__(self, site: Site, test: ReadTest) -> None:
         self._test = test
         self._turns = deque(test.turns)
-        self._records = [_finding(site, test.given, record) for record in _records(test.given)]
+        self._records = [_finding(site, test.given, record) for record in records_of(test.given)]
         self._heard: deque[str] = deque(maxlen=MOST_HEARD)
         self._place: Path = ()
 
@@ -172,7 +180,8 @@ class _Actors:
         return _Stopped(self._test.problem(self._place, message))
 
 
-def _records(given: Given) -> Iterator[Mapping[str, str]]:
+def records_of(given: Given) -> Iterator[Mapping[str, str]]:
+    """The customers that there are, with their numbers."""
     if given.customer is not None:
         yield {NUMBER: given.caller or "", **given.customer}
     yield from given.customers

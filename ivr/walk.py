@@ -16,6 +16,7 @@ from typing import Protocol
 from ivr.interpreter import Execution
 from ivr.site import Site
 from ivr.steps import (
+    Answer,
     Cause,
     CustomerFound,
     Digits,
@@ -56,6 +57,37 @@ class Spot:
 
     def __str__(self) -> str:
         return f"{self.flow} {self.address} ({self.word})"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The caller heard this."""
+
+    spot: Spot
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What the caller pressed at a question in one go; empty for nothing."""
+
+    spot: Spot
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """The call came to something that others answer: a look-up, a queue, a recording."""
+
+    spot: Spot
+    instruction: Instruction
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What they answered; None: the caller hung up instead."""
+
+    result: Result | None
 
 
 class Party(Protocol):
@@ -104,19 +136,38 @@ class Over:
         return f"ended as designed ({self.end.cause}){where}"
 
 
-def walk(site: Site, dialled: str, caller: str, party: Party, now: datetime, *, language: str = "") -> Over:
-    """A call to a number, from its first step to its end. `now` is aware; an unlisted number refuses the call."""
+Entry = Heard | Pressed | Came | Answered | Over
+"""What a tape of a walk has, in order."""
+
+
+def walk(
+    site: Site,
+    dialled: str,
+    caller: str,
+    party: Party,
+    now: datetime,
+    *,
+    language: str = "",
+    tape: list[Entry] | None = None,
+) -> Over:
+    """A call to a number, from its first step to its end. `now` is aware; an unlisted number refuses the call.
+
+    `tape` gets everything that happens, so that a real call can be held against it.
+    """
+    tape = [] if tape is None else tape
     rule = site.route(dialled)
     if rule is None:
-        return Over(End(Ending.REFUSED, Cause.UNALLOCATED, "unlisted number"), None)
+        over = Over(End(Ending.REFUSED, Cause.UNALLOCATED, "unlisted number"), None)
+        tape.append(over)
+        return over
     variables = {**rule.labels, **_brought(caller, dialled)}
-    return _Walk(site, Execution(site, rule.flow, variables, language or rule.language), party, now).go()
+    return _Walk(site, Execution(site, rule.flow, variables, language or rule.language), party, now, tape).go()
 
 
 def walk_flow(site: Site, flow: str, caller: str, party: Party, now: datetime, *, language: str = "") -> Over:
     """A call that begins in a flow, whatever number leads there. Raises UnknownPlaceError if there is no such flow."""
     execution = Execution(site, flow, _brought(caller, ""), language or site.settings.default_language)
-    return _Walk(site, execution, party, now).go()
+    return _Walk(site, execution, party, now, []).go()
 
 
 def _brought(caller: str, dialled: str) -> dict[str, str]:
@@ -124,14 +175,21 @@ def _brought(caller: str, dialled: str) -> dict[str, str]:
 
 
 class _Walk:
-    def __init__(self, site: Site, execution: Execution, party: Party, now: datetime) -> None:
+    def __init__(self, site: Site, execution: Execution, party: Party, now: datetime, tape: list[Entry]) -> None:
         self._site = site
         self._execution = execution
         self._party = party
         self._now = now
+        self._tape = tape
         self._ahead: deque[str] = deque()
 
     def go(self) -> Over:
+        """The call to its end."""
+        over = self._go()
+        self._tape.append(over)
+        return over
+
+    def _go(self) -> Over:
         result: Result | None = None
         while True:
             instruction = self._execution.advance(result, self._now)
@@ -139,7 +197,7 @@ class _Walk:
             if isinstance(instruction, End):
                 return Over(instruction, spot)
             assert spot is not None
-            result = self._carry_out(spot, instruction)
+            result = self._carried_out(spot, instruction)
             if result is None:
                 return Over(None, spot)
 
@@ -147,6 +205,14 @@ class _Walk:
         flow, address = self._execution.flow, self._execution.node
         placed = self._site.layouts[flow].steps.get(address)
         return None if placed is None else Spot(flow, address, placed.step.word, self._execution.language)
+
+    def _carried_out(self, spot: Spot, instruction: Instruction) -> Result | None:
+        if isinstance(instruction, Answer | Play | PlayMusic | ReadDigits):
+            return self._carry_out(spot, instruction)
+        self._tape.append(Came(spot, instruction))
+        result = self._carry_out(spot, instruction)
+        self._tape.append(Answered(result))
+        return result
 
     def _carry_out(self, spot: Spot, instruction: Instruction) -> Result | None:
         match instruction:
@@ -176,6 +242,7 @@ class _Walk:
     def _play(self, spot: Spot, prompts: Sequence[Prompt], *, barge_in: bool) -> None:
         if not (barge_in and self._ahead):
             for prompt in prompts:
+                self._tape.append(Heard(spot, prompt))
                 self._party.hears(spot, prompt)
 
     def _read(self, spot: Spot, wanted: ReadDigits) -> Digits | None:
@@ -184,6 +251,7 @@ class _Walk:
             keys = self._party.presses(spot, wanted)
             if keys is None:
                 return None
+            self._tape.append(Pressed(spot, keys))
             self._ahead.extend(keys)
         pressed = ""
         while len(pressed) < wanted.most:

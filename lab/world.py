@@ -180,6 +180,7 @@ async def open_world(
     carrier_port: int = 0,
     rtp_ports: int = _RTP_PORTS,
     server_module: str = "cti.cli",
+    server_environment: Mapping[str, str] | None = None,
     tells_story: bool = True,
 ) -> AsyncIterator[World]:
     """Start everything below `folder`. `rtp_ports`: two for each leg. `server_module`: what runs as the server.
@@ -223,7 +224,7 @@ async def open_world(
         )
         world = World(
             folder, site_dir, node, provisioned, asterisk, web_port or web, agi, url, tell, passwords, phones,
-            environment=environment,
+            environment={**environment, **(server_environment or {})},
             server_command=(sys.executable, "-m", server_module, "serve", *(["--story"] if tells_story else [])),
         )  # fmt: skip
         stack.push_async_callback(world.close)

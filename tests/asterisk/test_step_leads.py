@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from lab.hearing import Hearing
 from lab.sip_call import SipCall
-from tests.asterisk.hearing import Hearing
 from tests.asterisk.world import Ears, Stage, copy_site, eventually, open_stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]

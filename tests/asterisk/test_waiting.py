@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.asterisk.hearing import Hearing
+from lab.hearing import Hearing
 from tests.asterisk.world import Ears, Stage, copy_site, eventually, open_stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]

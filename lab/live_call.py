@@ -1,0 +1,236 @@
+"""One flow test as a real call: a SIP caller who presses what the tape of its walk says, and must hear the same.
+
+Judged by the caller's ears, the SIP status, and the tables as any program reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from ivr.site import Site
+from ivr.steps import (
+    Cause,
+    Ending,
+    Enqueue,
+    Instruction,
+    LookUpCustomer,
+    MessageRecorded,
+    Promise,
+    Promised,
+    Prompt,
+    QueueEnded,
+    RecordMessage,
+    Result,
+)
+from ivr.walk import Answered, Came, Entry, Heard, Over, Pressed
+from lab.hearing import Hearing, rendered
+from lab.phone import AGENT_TONE_HZ
+from lab.sip_call import SipCall
+
+LIMIT_S = 40.0
+_STATUS = {Cause.BUSY: 486, Cause.CLOSED: 480, Cause.BLOCKED: 403, Cause.UNALLOCATED: 404}
+_OUTCOMES = {
+    Ending.REFUSED: ("refused",),
+    Ending.BROKEN: ("lost",),
+    Ending.DESIGNED: ("self_served", "served", "voicemail", None),
+}
+
+
+class LiveError(Exception):
+    """A call went otherwise than its walk."""
+
+
+class UnplayableError(Exception):
+    """What a test asks for cannot be brought about in a real call."""
+
+
+class Agents(Protocol):
+    """The people of the site, as far as a call meets them."""
+
+    async def serve(self) -> None:
+        """Let somebody become ready, who answers and hangs up again after a moment."""
+
+    async def rest(self) -> None:
+        """Nobody is ready."""
+
+
+async def until(what: str, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The probe's first answer that says something. Raises LiveError after `LIMIT_S`."""
+    last = time.monotonic() + LIMIT_S
+    while not (found := probe()):
+        if time.monotonic() > last:
+            raise LiveError(f"{what}: not within {LIMIT_S:g} s")
+        await asyncio.sleep(0.05)
+    return found
+
+
+class Records:
+    """The tables of a server on SQLite, from a moment on."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._since = time.time_ns() // 1000
+
+    async def interaction(self, *, closed: bool = False) -> dict[str, Any]:
+        """The first interaction since."""
+        condition = " AND outcome IS NOT NULL" if closed else ""
+        query = f"SELECT id, outcome FROM interaction WHERE arrived_at >= ?{condition} ORDER BY arrived_at LIMIT 1"
+        return await until("an interaction", lambda: self._row(query, self._since))
+
+    async def visit(self, number: int) -> dict[str, Any]:
+        """Its visit to a queue of this number, counted from 0."""
+        found = await self.interaction()
+        query = (
+            "SELECT queue, priority, attributes FROM queue_visit WHERE interaction_id = ? ORDER BY id LIMIT 1 OFFSET ?"
+        )
+        return await until("a visit to a queue", lambda: self._row(query, found["id"], number))
+
+    def _row(self, query: str, *values: object) -> dict[str, Any]:
+        connection = sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=5)
+        try:
+            connection.row_factory = sqlite3.Row
+            found = connection.execute(query, values).fetchone()
+            return {} if found is None else dict(found)
+        finally:
+            connection.close()
+
+
+class LiveCall:
+    """Follows the tape of a walk with a call that has just been dialled."""
+
+    def __init__(
+        self,
+        site: Site,
+        agents: Agents,
+        records: Records,
+        call: SipCall,
+        tape: Sequence[Entry],
+        *,
+        heard_within_s: float = 30.0,
+    ) -> None:
+        """`heard_within_s`: how long after what came before it a prompt may have ended."""
+        self._heard_within_s = heard_within_s
+        self._site = site
+        self._agents = agents
+        self._records = records
+        self._call = call
+        self._tape = list(tape)
+        self._hearing = Hearing(call)
+        self._asked: Instruction | None = None
+        self._visits = 0
+
+    async def follow(self) -> None:
+        """To the end of the tape. Raises LiveError where the call goes otherwise, UnplayableError where it cannot."""
+        while self._tape:
+            match entry := self._tape.pop(0):
+                case Heard():
+                    await self._hear(entry.prompt)
+                case Pressed():
+                    if entry.keys:
+                        await self._call.media.press(entry.keys)
+                case Came():
+                    self._asked = entry.instruction
+                    await self._arrive(entry.instruction)
+                case Answered():
+                    assert self._asked is not None
+                    await self._bring_about(self._asked, entry.result)
+                case Over():
+                    await self._end(entry)
+
+    async def _hear(self, prompt: Prompt) -> None:
+        said = prompt.text or prompt.sound
+        async with asyncio.timeout(LIMIT_S):
+            await asyncio.wait(
+                [asyncio.ensure_future(self._call.media_up.wait()), asyncio.ensure_future(self._call.ended.wait())],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        if not self._call.media_up.is_set():
+            raise LiveError(f"expected to hear {said!r}; came: the call is over, SIP status {self._call.status}")
+        file = await rendered(prompt.text, prompt.language) if prompt.text else self._sound(prompt.sound)
+        try:
+            await self._hearing.hears_file(file, repr(said), self._heard_within_s)
+        except AssertionError as error:
+            raise LiveError(str(error)) from None
+
+    def _sound(self, name: str) -> Path:
+        file = self._site.folder / "sounds" / name
+        file = file if file.suffix == ".wav" else file.with_name(f"{file.name}.wav")
+        if not file.is_file():
+            raise UnplayableError(f"{name} is no WAV file, which is all that these ears know")
+        return file
+
+    # --- what others answer ----------------------------------------------------------------------------------
+
+    async def _arrive(self, asked: Instruction) -> None:
+        """The call comes to something that others answer."""
+        following = self._tape[0] if self._tape else None
+        answer = following.result if isinstance(following, Answered) else None
+        if isinstance(asked, Enqueue) and not (isinstance(answer, QueueEnded) and answer.outcome == "closed"):
+            await self._check_visit(asked)
+
+    async def _check_visit(self, wanted: Enqueue) -> None:
+        visit = await self._records.visit(self._visits)
+        self._visits += 1
+        priority = self._site.queues[wanted.queue].priority + wanted.priority
+        if (visit["queue"], visit["priority"]) != (wanted.queue, priority):
+            came = f"queue {visit['queue']} with priority {visit['priority']}"
+            raise LiveError(f"expected queue {wanted.queue} with priority {priority}; came: {came}")
+        told = [tuple(pair) for pair in orjson.loads(visit["attributes"])]
+        if missing := [pair for pair in wanted.attributes if pair not in told]:
+            raise LiveError(f"expected agents to be told {missing}; came: {told}")
+
+    async def _bring_about(self, asked: Instruction, result: Result | None) -> None:
+        """Make happen what the walk says; None: the caller hangs up, which is the end of the tape."""
+        match asked, result:
+            case (LookUpCustomer(), _) | (_, None):
+                pass
+            case Enqueue(), QueueEnded(outcome="served"):
+                await self._talk()
+            case Enqueue(), QueueEnded(outcome="timed_out" | "closed"):
+                pass  # it comes by itself
+            case Promise(), Promised(refused=""):
+                pass
+            case RecordMessage(), MessageRecorded(file=file):
+                await asyncio.sleep(3.0 if file else 0.0)  # the tone, and what the caller says
+                if file:
+                    await self._call.media.press("#")
+            case Enqueue(), QueueEnded(outcome=outcome):
+                raise UnplayableError(f"a wait that ends {outcome}")
+            case _:
+                raise UnplayableError(f"{type(asked).__name__}, answered by {result}")
+
+    async def _talk(self) -> None:
+        await self._agents.serve()
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await self._call.media.heard(AGENT_TONE_HZ)
+        except TimeoutError:
+            raise LiveError("expected to talk to an agent; none was heard") from None
+        finally:
+            await self._agents.rest()
+
+    async def _end(self, over: Over) -> None:
+        if over.end is None:
+            return  # the caller hangs up
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await self._call.ended.wait()
+        except TimeoutError:
+            raise LiveError(f"expected: {over}; the call goes on") from None
+        if self._call.ended_by != "remote":
+            raise LiveError(f"expected: {over}; came: ended by {self._call.ended_by}")
+        if over.end.ending is Ending.REFUSED and self._call.status != _STATUS[over.end.cause]:
+            raise LiveError(f"expected: {over}; came: SIP status {self._call.status}")
+        outcome = (await self._records.interaction(closed=over.spot is None or not self._is_promised()))["outcome"]
+        if outcome not in _OUTCOMES[over.end.ending]:
+            raise LiveError(f"expected: {over}; came: outcome {outcome}")
+
+    def _is_promised(self) -> bool:
+        return isinstance(self._asked, Promise)

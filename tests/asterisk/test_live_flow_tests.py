@@ -1,0 +1,137 @@
+"""Flow tests as real calls come out as without a telephone; one whose prompts differ is seen."""
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from ivr.flow_tests import ReadTest, read_tests
+from ivr.loader import load_site
+from lab.live_flow_tests import LiveStage, open_live_stage
+from lab.paths import repository
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+
+DESK, CLOSED_AT_NIGHT = "+498999998600", "+498999998601"
+FLOWS = {
+    "desk": """
+start: door
+nodes:
+  door:
+    - answer
+    - lookup: { number: $caller }
+    - menu: Press one for an agent, two for a message.
+      keys: { 1: agent, 2: message }
+      retries: 0
+  agent:
+    - set: { topic: Garden }
+    - queue: support
+      priority: 3
+      closed: message
+      served: [say: "Goodbye, {customer.name}."]
+      timed_out: [say: Nobody came.]
+  message:
+    - voicemail: Leave a message.
+      otherwise: [say: You said nothing.]
+""",
+    "night": """
+start: door
+nodes:
+  door:
+    - hours: office
+      closed: [refuse: closed]
+    - answer
+    - say: Day.
+""",
+}
+TESTS = f"""
+served:
+  given: {{ number: "{DESK}", caller: "+4930901820", at: 2026-11-23T10:00, customer: {{ name: Anna }} }}
+  dialogue:
+    - hears: Press one
+    - presses: 1
+    - expects: {{ queue: support, priority: 3, attributes: {{ topic: Garden }} }}
+    - queue: served
+    - hears: Goodbye, Anna
+    - expects: {{ ended: normal }}
+not served:
+  given: {{ number: "{DESK}", at: 2026-11-23T10:00 }}
+  dialogue: [presses: 1, queue: timed_out, hears: Nobody came, expects: {{ ended: normal }}]
+closed, and nothing to say:
+  given: {{ number: "{DESK}", at: 2026-11-23T10:00 }}
+  dialogue: [presses: 1, queue: closed, message: none, hears: You said nothing, expects: {{ ended: normal }}]
+a message:
+  given: {{ number: "{DESK}", at: 2026-11-23T10:00 }}
+  dialogue: [presses: 2, message: left, expects: {{ ended: normal }}]
+by day:
+  given: {{ number: "{CLOSED_AT_NIGHT}", at: 2026-11-23T10:00 }}
+  dialogue: [hears: Day, expects: {{ ended: normal }}]
+by night:
+  given: {{ number: "{CLOSED_AT_NIGHT}", at: 2026-11-23T23:00 }}
+  dialogue: [expects: {{ refused: closed }}]
+full:
+  given: {{ number: "{DESK}", at: 2026-11-23T10:00 }}
+  dialogue: [presses: 1, queue: full]
+wrong itself:
+  given: {{ number: "{DESK}", at: 2026-11-23T10:00 }}
+  dialogue: [hears: Good morning, presses: 1]
+"""
+
+
+def _write(folder: Path) -> Path:
+    site = folder / "site"
+    shutil.copytree(repository() / "site", site)
+    with (site / "numbers.yaml").open("a", encoding="utf-8") as file:
+        file.write(f'"{DESK}": {{ flow: desk }}\n"{CLOSED_AT_NIGHT}": {{ flow: night }}\n')
+    for name, text in FLOWS.items():
+        (site / "flows" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveStage]:
+    folder = tmp_path_factory.mktemp("live")
+    async with open_live_stage(_write(folder), folder / "stage") as stage:
+        yield stage
+
+
+def _tests(stage: LiveStage) -> dict[str, ReadTest]:
+    tests, problems = read_tests(stage.site, "tests/live.yaml", TESTS.encode())
+    assert problems == []
+    return {test.name: test for test in tests}
+
+
+@pytest.mark.parametrize(
+    "name", ["served", "not served", "closed, and nothing to say", "a message", "by day", "by night"]
+)
+async def test_a_real_call_goes_as_its_walk(stage: LiveStage, name: str) -> None:
+    verdict = await stage.judge(_tests(stage)[name])
+
+    assert (verdict.failure and str(verdict.failure), verdict.not_played) == (None, "")
+
+
+async def test_what_cannot_be_brought_about_is_said(stage: LiveStage) -> None:
+    assert (await stage.judge(_tests(stage)["full"])).not_played == "a wait that ends full"
+
+
+async def test_what_fails_without_a_telephone_is_told_as_there(stage: LiveStage) -> None:
+    failure = (await stage.judge(_tests(stage)["wrong itself"])).failure
+
+    assert failure is not None
+    assert "expected to hear" in failure.message
+
+
+async def test_a_call_whose_prompts_are_others_than_those_of_the_walk_is_seen(stage: LiveStage) -> None:
+    flow = stage.site.folder / "flows" / "night.yaml"
+    flow.write_text(FLOWS["night"].replace("Day.", "Something else altogether."), encoding="utf-8")
+    changed = load_site(stage.site.folder)  # the server still has the other
+    by_day = _tests(stage)["by day"]
+    test = replace(by_day, turns=by_day.turns[1:])
+
+    verdict = await stage.on(changed).judge(test)
+
+    assert verdict.failure is not None
+    assert "to hear 'Something else altogether.'" in verdict.failure.message
