@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import resource
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
@@ -55,6 +56,16 @@ class WaitingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What our own records say of a round: when callers asked for an agent after they were answered, and whether they
+    were offered in the order in which they asked."""
+
+    lag_p50_ms: float
+    lag_max_ms: float
+    out_of_order: int
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """One round: memory with nobody, with everybody waiting, and afterwards; and who was served when."""
 
@@ -64,6 +75,8 @@ class Round:
     arrived: tuple[str, ...]
     served: tuple[str, ...]
     overtaken: int
+    deepest_skip_ms: float = 0.0
+    asked: Asked = Asked(0.0, 0.0, 0)
 
     @property
     def rss_kb(self) -> float:
@@ -108,6 +121,34 @@ def overtaken(arrived: dict[str, int], served: dict[str, int]) -> int:
             before += 1
         count += arrived[uniqueid] < latest - ORDER_US
     return count
+
+
+def deepest_skip_ms(arrived: dict[str, int], served: dict[str, int]) -> float:
+    """How much later somebody was answered who was rung before another: at most, over all callers. Without slack."""
+    latest, deepest = 0, 0
+    for uniqueid in sorted(served, key=lambda each: served[each]):
+        deepest = max(deepest, latest - arrived[uniqueid])
+        latest = max(latest, arrived[uniqueid])
+    return deepest / 1000
+
+
+def asked(file: Path, arrived: dict[str, int]) -> Asked:
+    """Read the tables as any program does."""
+    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)
+    try:
+        rows = connection.execute(
+            "SELECT v.interaction_id, v.first_asked_at, MIN(o.offered_at) FROM queue_visit v JOIN offer o "
+            "ON o.interaction_id = v.interaction_id GROUP BY v.interaction_id"
+        ).fetchall()
+    finally:
+        connection.close()
+    mine = [(offered, first, uniqueid) for uniqueid, first, offered in rows if uniqueid in arrived]
+    lags = sorted((first - arrived[uniqueid]) / 1000 for _, first, uniqueid in mine)
+    latest = count = 0
+    for _, first, _ in sorted(mine):
+        count += first < latest
+        latest = max(latest, first)
+    return Asked(lags[len(lags) // 2], lags[-1], count) if lags else Asked(0.0, 0.0, 0)
 
 
 # --- measuring ----------------------------------------------------------------------------------------
@@ -173,11 +214,23 @@ async def _run_round(world: World, observer: Observer, name: str, count: int) ->
     await asyncio.sleep(2.0)  # records are written behind
     arrived, served = order_of(observer.take(), devices)
     after = memory(world.server_pid)
-    found = Round(before, waiting, after, tuple(arrived), tuple(served), overtaken(arrived, served))
+    found = Round(
+        before,
+        waiting,
+        after,
+        tuple(arrived),
+        tuple(served),
+        overtaken(arrived, served),
+        deepest_skip_ms(arrived, served),
+        asked(world.folder / "data" / "callyard.db", arrived),
+    )
     _say(
         f"{name}: {len(served)} of {len(arrived)} served in {time.monotonic() - began:.0f} s; a waiting call takes "
         f"{found.rss_kb:.1f} KB (RSS), {found.pss_kb:.1f} KB (PSS); process {before.rss} → {waiting.rss} → {after.rss} "
-        f"KB; {found.in_place} exactly in place, {found.overtaken} overtaken"
+        f"KB; {found.in_place} exactly in place, {found.overtaken} overtaken, "
+        f"deepest skip {found.deepest_skip_ms:.0f} ms; "
+        f"asked {found.asked.lag_p50_ms:.0f} to {found.asked.lag_max_ms:.0f} ms after the answer, "
+        f"{found.asked.out_of_order} offered out of the order in which they asked"
     )
     return found
 
@@ -235,6 +288,9 @@ def told(rounds: Sequence[Round], count: int) -> dict[str, object]:
         "rss_kb": [[each.before.rss, each.waiting.rss, each.after.rss] for each in rounds],
         "left_behind_kb_per_call": round(leaked_kb, 2),
         "overtaken": late,
+        "deepest_skip_ms": [round(each.deepest_skip_ms, 1) for each in rounds],
+        "asked_after_ms": [[round(each.asked.lag_p50_ms, 1), round(each.asked.lag_max_ms, 1)] for each in rounds],
+        "offered_out_of_order": sum(each.asked.out_of_order for each in rounds),
         "exactly_in_place": [each.in_place for each in rounds],
         "bars_hold": largest < BAR_KB and served and not late,
         "measured": True,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+
 from lab.bench_gaps import Sighting
-from lab.bench_waiting import Round, order_of, overtaken, told
+from lab.bench_waiting import Asked, Round, asked, deepest_skip_ms, order_of, overtaken, told
 from lab.process import Memory
 
 MS = 1_000
@@ -60,3 +63,26 @@ def test_the_verdict_is_of_memory_and_order() -> None:
     assert told([a_round(20), a_round(20, late=1)], 2)["bars_hold"] is False
     assert a_round(78, ("b", "a")).in_place == 0
     assert (a_round(78).rss_kb, a_round(78).pss_kb, a_round(78).in_place) == (39.0, 39.0, 2)
+
+
+def test_the_deepest_skip_is_measured_without_slack() -> None:
+    arrived = {"a": 0, "b": 5 * MS, "c": 30 * MS}
+
+    assert deepest_skip_ms(arrived, {"a": 100, "b": 200, "c": 300}) == 0
+    assert deepest_skip_ms(arrived, {"c": 100, "a": 200, "b": 300}) == 30
+
+
+def test_our_records_tell_who_was_offered_out_of_order(tmp_path: Path) -> None:
+    file = tmp_path / "callyard.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE queue_visit (interaction_id, first_asked_at)")
+        connection.execute("CREATE TABLE offer (interaction_id, offered_at)")
+        connection.executemany(
+            "INSERT INTO queue_visit VALUES (?, ?)", [("a", 2 * MS), ("b", 9 * MS), ("c", 8 * MS), ("old", 1)]
+        )
+        connection.executemany(
+            "INSERT INTO offer VALUES (?, ?)", [("a", 50), ("a", 90), ("b", 60), ("c", 70), ("old", 1)]
+        )
+    connection.close()
+
+    assert asked(file, {"a": 0, "b": 5 * MS, "c": 6 * MS}) == Asked(2.0, 4.0, 1)
