@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from ivr.prompts import fill
-from ivr.step_values import Key
+from ivr.prompts import fill, spoken_key
+from ivr.step_values import PressedKey
 from ivr.steps import Digits, Instruction, KeyOffer, Play, Promise, Promised, Prompt, ReadDigits, Result
 from ivr.values import Part, Seconds, Texts
 from ivr.waiting_texts import words
@@ -53,7 +52,6 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "zh": "我们会给您回电。您的位置已保留，现在可以挂机。",
     },
 }
-_KEYS: Mapping[str, Mapping[str, str]] = {"en": {"*": "star", "#": "hash"}, "zh": {"*": "星号", "#": "井号"}}
 
 
 class Dialogue(Part):
@@ -62,7 +60,7 @@ class Dialogue(Part):
     `offer_over_s`: the key is told where the expected wait is longer; 0: with every announcement.
     """
 
-    key: Annotated[Key, BeforeValidator(lambda key: str(key) if type(key) is int else key)] | None = None
+    key: PressedKey | None = None
     offer_over_s: Seconds = Field(0.0, alias="offer_over")
     offer: Texts | None = None
     ask: Texts | None = None
@@ -82,7 +80,7 @@ def key_offer(dialogue: Dialogue, language: str, default: str) -> KeyOffer | Non
     """The key that leads to a callback, and its prompt; None where there is no key."""
     if dialogue.key is None:
         return None
-    spoken = _KEYS.get(language, _KEYS["en"]).get(dialogue.key, dialogue.key)
+    spoken = spoken_key(dialogue.key, language)
     return KeyOffer(dialogue.key, (text(dialogue, "offer", language, default, key=spoken),), dialogue.offer_over_s)
 
 

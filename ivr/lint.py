@@ -17,7 +17,7 @@ from ivr.prompts import names_in
 from ivr.settings import CUSTOMER_FIELDS, NumberRule, Settings
 from ivr.step_kinds.base import Named, Thing
 from ivr.step_kinds.leading import SubflowStep
-from ivr.values import Texts
+from ivr.values import Texts, forms
 from ivr.verdicts import can_hold
 
 #: Values that every call brings along.
@@ -138,6 +138,7 @@ def check_flow(flow: str, document: Document, names: Names) -> Iterator[Problem]
         yield from _check_values(document, placed, variables, names)
         yield from _check_compared(document, placed, names)
         yield from _check_secrets(document, placed, secrets)
+        yield from _check_own_words(document, placed, names)
         for path, texts in spoken(placed):
             yield from check_languages(document, path, texts, names.settings)
             yield from check_names(document, path, texts, variables)
@@ -218,6 +219,14 @@ def _check_secrets(document: Document, placed: Placed, secrets: frozenset[str]) 
                 yield document.problem((*placed.path, *place), message)
 
 
+def _check_own_words(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
+    """Where our own words are to be said, there are some in the language that every caller may hear."""
+    for place, ours in placed.step.own_words():
+        if names.default_language and names.default_language not in ours:
+            message = f"no words of our own in {names.default_language}: expected a text"
+            yield document.problem((*placed.path, *place), message)
+
+
 def _check_compared(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
     """Cases that can never be: a language that the site does not have, a VIP who is neither."""
     for place, value, case in placed.step.compared():
@@ -256,11 +265,6 @@ def check_names(document: Document, path: Path, texts: Texts, known: frozenset[s
             if name not in known:
                 at = (*path, language) if language else path
                 yield document.problem(at, unknown("variable", name, known))
-
-
-def forms(texts: Texts) -> Iterable[str]:
-    """A text in each language."""
-    return (texts,) if isinstance(texts, str) else texts.values()
 
 
 def check_languages(document: Document, path: Path, texts: Texts, settings: Settings | None) -> Iterator[Problem]:

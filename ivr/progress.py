@@ -79,9 +79,10 @@ class Progress:
 
     # --- hearing -----------------------------------------------------------------------------------------
 
-    def say(self, texts: Texts) -> Prompt:
-        """A text in the caller's language, with its values."""
-        return text_prompt(texts, self.language, self.site.settings.default_language, self.known)
+    def say(self, texts: Texts, besides: Mapping[str, str] | None = None) -> Prompt:
+        """A text in the caller's language, with its values and those `besides`, which come first."""
+        values = {**self.known, **(besides or {})}
+        return text_prompt(texts, self.language, self.site.settings.default_language, values)
 
     def play(self, sounds: Texts) -> Prompt:
         """A sound file in the caller's language."""

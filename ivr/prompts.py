@@ -17,6 +17,7 @@ _WHOLE = re.compile(r"\$([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?)")
 _UNSAYABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 MOST_VALUE_CHARACTERS = 256
+_KEYS: Mapping[str, Mapping[str, str]] = {"en": {"*": "star", "#": "hash"}, "zh": {"*": "星号", "#": "井号"}}
 
 
 def names_in(text: str, *, whole: bool = False) -> Iterator[str]:
@@ -72,6 +73,11 @@ def _choose(texts: str | Mapping[str, str], language: str, default: str) -> tupl
     if language in texts:
         return texts[language], language
     return texts[default], default
+
+
+def spoken_key(key: str, language: str) -> str:
+    """A key of the telephone as it is said."""
+    return _KEYS.get(language, _KEYS["en"]).get(key, key)
 
 
 def static_prompts(texts: str | Mapping[str, str], default: str) -> Iterator[Prompt]:

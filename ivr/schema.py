@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, TypeAd
 
 from ivr.errors import did_you_mean, quote
 from ivr.step_kinds.agents import CallbackStep, QueueStep, VoicemailStep
-from ivr.step_kinds.asking import CollectStep, MenuStep
+from ivr.step_kinds.asking import CollectStep, ConfirmStep, MenuStep
 from ivr.step_kinds.base import BaseStep
 from ivr.step_kinds.hearing import AnswerStep, EarlyStep, PlayStep, RefuseStep, SayStep
 from ivr.step_kinds.knowing import HoursStep, IfStep, LookupStep, SetStep, SwitchStep
@@ -24,9 +24,9 @@ from ivr.values import Name, Part, Text, wrong
 STEPS: Mapping[str, type[BaseStep]] = {
     step.word: step
     for step in (
-        AnswerStep, RefuseStep, EarlyStep, SayStep, PlayStep, MenuStep, CollectStep, HoursStep, LookupStep, SetStep,
-        IfStep, SwitchStep, QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep, SubflowStep, ReturnStep,
-        HangupStep, TransferStep,
+        AnswerStep, RefuseStep, EarlyStep, SayStep, PlayStep, MenuStep, CollectStep, ConfirmStep, HoursStep,
+        LookupStep, SetStep, IfStep, SwitchStep, QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep,
+        SubflowStep, ReturnStep, HangupStep, TransferStep,
     )
 }  # fmt: skip
 #: Steps that need nothing but their word.
@@ -37,8 +37,14 @@ _SUCH = "expected a step such as say, menu, collect, queue or hangup"
 
 
 def _word_of(value: Any) -> str:
-    words = [key for key in value if key in STEPS] if isinstance(value, dict) else []
+    words = _words(value) if isinstance(value, dict) else []
     return f"step:{words[0]}" if words else "step:none"
+
+
+def _words(value: Mapping[str, Any]) -> list[str]:
+    """The step words among the keys, but those that are options of another one there: confirm in a collect step."""
+    words = [key for key in value if key in STEPS]
+    return [word for word in words if not any(word != other and word in STEPS[other].model_fields for other in words)]
 
 
 def _step(value: Any) -> Any:
@@ -51,7 +57,7 @@ def _step(value: Any) -> Any:
         raise wrong(f"unknown step {quote(value)}: {_SUCH}{did_you_mean(value, STEPS)}")
     if not isinstance(value, dict) or not value:
         raise wrong("expected a step such as - say: Welcome.")
-    words = [key for key in value if key in STEPS]
+    words = _words(value)
     if len(words) > 1:
         raise wrong(f"two steps in one: {quote(words[0])} and {quote(words[1])}: expected a - before each step")
     if not words:

@@ -110,6 +110,8 @@ def one_field(lookup: Mapping[str, str]) -> Mapping[str, str]:
 
 
 Key = Annotated[str, AfterValidator(_key), WithJsonSchema({"type": "string", "pattern": "^([0-9*#]|star|hash)$"})]
+#: A key that stands as a value, where YAML reads a digit as a number.
+PressedKey = Annotated[Key, BeforeValidator(lambda key: str(key) if type(key) is int else key)]
 Priority = Annotated[int, AfterValidator(_priority)]
 #: Agents' ids, `last`, or values that stand for an id, best first.
 Preferred = Annotated[

@@ -6,7 +6,7 @@ Each kind says in its own words what it expects; `Part` is the base of every mod
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -142,7 +142,8 @@ def _few(texts: tuple[Any, ...]) -> tuple[Any, ...]:
     return texts
 
 
-def _shape(value: Any) -> str:
+def shape(value: Any) -> str:
+    """The tag of a value that may stand once or per language."""
     return "kind:many" if isinstance(value, dict) else "kind:one"
 
 
@@ -162,17 +163,18 @@ Seconds = Annotated[
 ]
 SoundFile = Annotated[str, AfterValidator(_sound), WithJsonSchema({"type": "string", "pattern": f"^{_SOUND.pattern}$"})]
 Text = Annotated[str, AfterValidator(_said)]
+TextsByLanguage = Annotated[Mapping[Language, Text], AfterValidator(_some)]
 
 #: One text in the site's default language, or one per language.
 Texts = Annotated[
-    Annotated[Text, Tag("kind:one")] | Annotated[Mapping[Language, Text], AfterValidator(_some), Tag("kind:many")],
-    Discriminator(_shape),
+    Annotated[Text, Tag("kind:one")] | Annotated[TextsByLanguage, Tag("kind:many")],
+    Discriminator(shape),
 ]
 #: One sound file for all languages, or one per language.
 Sounds = Annotated[
     Annotated[SoundFile, Tag("kind:one")]
     | Annotated[Mapping[Language, SoundFile], AfterValidator(_some), Tag("kind:many")],
-    Discriminator(_shape),
+    Discriminator(shape),
 ]
 
 #: One text, or several that are told in turn.
@@ -198,3 +200,8 @@ def _level(level: int) -> int:
     if not 1 <= level <= 10:
         raise wrong(f"{level} is not a skill level: expected a number from 1 to 10")
     return level
+
+
+def forms(texts: Texts) -> Iterable[str]:
+    """A text in each language."""
+    return (texts,) if isinstance(texts, str) else texts.values()

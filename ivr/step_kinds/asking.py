@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from ivr import confirmations
+from ivr.confirmations import OURS, ReadBack
+from ivr.prompts import names_in
 from ivr.step_kinds.base import BaseStep, Place, Steps, Target, Way
 from ivr.step_values import CONTINUE, KEY_WORDS, DigitCount, Key, Retries, some_keys
-from ivr.steps import Digits, Prompt, ReadDigits
-from ivr.values import Seconds, Texts, VariableName
+from ivr.steps import Digits, Instruction, Prompt, ReadDigits, Result
+from ivr.values import Seconds, Texts, VariableName, forms, wrong
 
 if TYPE_CHECKING:
     from ivr.progress import Progress
@@ -78,7 +81,22 @@ class CollectStep(BaseStep):
     barge_in: bool = True
     invalid: Texts | None = None
     secret: bool = False
+    confirm: ReadBack = False
+    confirm_keys: confirmations.Keys = confirmations.Keys()
     otherwise: Target = CONTINUE
+
+    @model_validator(mode="after")
+    def _said_back(self) -> CollectStep:
+        if self.confirm is False:
+            if "confirm_keys" in self.model_fields_set:
+                raise wrong("confirm_keys says how to confirm: expected confirm: with it")
+            return self
+        if self.secret:
+            raise wrong("a secret is never said back: expected secret or confirm, not both")
+        for text in () if self.confirm is True else forms(self.confirm):
+            if self.into not in names_in(text):
+                raise wrong(f"confirm does not say what was entered: expected {{{self.into}:digits}} in the text")
+        return self
 
     def exits(self) -> Mapping[Way, Target]:
         return {("otherwise",): self.otherwise}
@@ -89,13 +107,28 @@ class CollectStep(BaseStep):
         for _ in range(self.retries + 1):
             read = yield self._reading(prompts)
             assert isinstance(read, Digits)
-            if least <= len(read.pressed) <= most and read.pressed.isdigit():
+            fits = least <= len(read.pressed) <= most and read.pressed.isdigit()
+            answer = (yield from self._confirming(call, read.pressed)) if fits else "no"
+            if answer == "yes":
                 call.keep(self.into, read.pressed, is_secret=self.secret)
                 if not self.secret:
                     call.choose(self.into, read.pressed)
                 return None
-            prompts = call.again(self.collect, self.invalid if read.pressed else None)
+            if not answer:
+                break
+            prompts = call.again(self.collect, self.invalid if read.pressed and not fits else None)
         return ("otherwise",)
+
+    def _confirming(self, call: Progress, entered: str) -> Generator[Instruction, Result, str]:
+        """Whether it is right, as the caller says; nothing when they say nothing. What is not confirmed is not kept."""
+        if self.confirm is False:
+            return "yes"
+        question = confirmations.read_back(call, self.confirm, self.into, entered, self.confirm_keys)
+        return (
+            yield from confirmations.ask(
+                call, question, self.confirm_keys, wait_s=self.wait_s, retries=self.retries, barge_in=self.barge_in
+            )
+        )
 
     def _reading(self, prompts: tuple[Prompt, ...]) -> ReadDigits:
         terminator = _END_KEYS[self.end]
@@ -114,6 +147,12 @@ class CollectStep(BaseStep):
         yield ("collect",), self.collect
         if self.invalid is not None:
             yield ("invalid",), self.invalid
+        if not isinstance(self.confirm, bool):
+            yield ("confirm",), self.confirm
+
+    def own_words(self) -> Iterator[tuple[Place, Texts]]:
+        if self.confirm is True:
+            yield ("confirm",), OURS
 
     def assigned(self) -> Iterator[tuple[Place, str]]:
         yield ("into",), self.into
@@ -121,3 +160,42 @@ class CollectStep(BaseStep):
     def secrets(self) -> Iterator[str]:
         if self.secret:
             yield self.into
+
+
+class ConfirmStep(BaseStep):
+    """Say a text and let the caller answer yes or no."""
+
+    word = "confirm"
+    example = "confirm: You want billing. If that is right, press 1. If not, press 2."
+    waits = True
+    confirm: Texts
+    keys: confirmations.Keys = confirmations.Keys()
+    wait_s: Seconds = Field(5.0, alias="wait")
+    retries: Retries = 2
+    barge_in: bool = True
+    invalid: Texts | None = None
+    yes: Target = CONTINUE
+    no: Target = CONTINUE
+    otherwise: Target = CONTINUE
+
+    def exits(self) -> Mapping[Way, Target]:
+        return {("yes",): self.yes, ("no",): self.no, ("otherwise",): self.otherwise}
+
+    def take(self, call: Progress) -> Steps:
+        answer = yield from confirmations.ask(
+            call,
+            call.say(self.confirm),
+            self.keys,
+            wait_s=self.wait_s,
+            retries=self.retries,
+            barge_in=self.barge_in,
+            invalid=self.invalid,
+        )
+        if answer:
+            call.choose(f"confirm {call.node.partition(':')[0]}", answer)
+        return (answer or "otherwise",)
+
+    def texts(self) -> Iterator[tuple[Place, Texts]]:
+        yield ("confirm",), self.confirm
+        if self.invalid is not None:
+            yield ("invalid",), self.invalid

@@ -123,6 +123,10 @@ class BaseStep(Part, ABC):
         """What is said."""
         yield from ()
 
+    def own_words(self) -> Iterator[tuple[Place, Texts]]:
+        """What is said in words of ours; there must be some in the site's default language."""
+        yield from ()
+
     def sounds(self) -> Iterator[tuple[Place, Texts]]:
         """Sound files that are played."""
         yield from ()
