@@ -218,6 +218,45 @@ class TalkClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingOpened:
+    """`recording_id` is `<interaction_id>/<n>`. `consent`: yes, no or notice; `file` is empty where nothing is
+    recorded, for the consent or for `trouble`. `queue` and `agent_id`: who served last before it, or empty."""
+
+    recording_id: str
+    interaction_id: str
+    consent: str
+    file: str
+    trouble: str
+    queue: str
+    agent_id: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingClosed:
+    """`detail`: what went wrong, or empty."""
+
+    recording_id: str
+    interaction_id: str
+    detail: str
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyAnswerKept:
+    """`answer_id` is `<interaction_id>/<survey>/<question>`. `queue` and `agent_id`: who served last, or empty."""
+
+    answer_id: str
+    interaction_id: str
+    survey: str
+    question: str
+    value: str
+    queue: str
+    agent_id: str
+    answered_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class WrapUpClosed:
     talk_id: str
     interaction_id: str
@@ -297,6 +336,9 @@ Fact = (
     | TalkOpened
     | TalkClosed
     | WrapUpClosed
+    | RecordingOpened
+    | RecordingClosed
+    | SurveyAnswerKept
     | AgentIntervalClosed
     | AgentChanged
     | QueueChanged

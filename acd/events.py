@@ -133,6 +133,39 @@ class CallTransferred:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentTold:
+    """The caller was asked whether the call may be recorded, or told that it is: the `number`th time of this call.
+
+    `consent`: yes, no, or notice (told, not asked). `file`: what is recorded from now on; empty: nothing, for the
+    consent or for `trouble`."""
+
+    interaction_id: str
+    number: int
+    consent: str
+    file: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingEnded:
+    """The recording of this number runs no more. `detail`: why, if it went wrong."""
+
+    interaction_id: str
+    number: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyAnswered:
+    """The caller answered a question of a survey."""
+
+    interaction_id: str
+    survey: str
+    question: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class OfferAccepted:
     """Caller and agent share a bridge (read from bridges only)."""
 
@@ -286,6 +319,9 @@ Event = (
     | CallerLeft
     | FlowEnded
     | CallTransferred
+    | ConsentTold
+    | RecordingEnded
+    | SurveyAnswered
     | OfferAccepted
     | OfferRejected
     | OfferFailed

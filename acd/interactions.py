@@ -47,7 +47,8 @@ class Interaction:
     customer has answered and waits like any caller; `carried`: what the call that keeps the promise takes up.
     `is_promised_visit`: a promise entered the queue, not a caller. `number`: the caller's as promises name it; empty:
     `caller` is. `transferred_to`: with whom the flow had them talk outside the queues
-    since they last asked for an agent.
+    since they last asked for an agent. `served_in`: the queue of the last talk. `recordings`: how often they were asked
+    whether they may be recorded; `recording`: the one that runs, or empty.
     """
 
     id: str
@@ -96,6 +97,9 @@ class Interaction:
     carried: str = ""
     number: str = ""
     transferred_to: str = ""
+    served_in: str = ""
+    recordings: int = 0
+    recording: str = ""
     rank: RankKey = field(default=NO_RANK, metadata=DERIVED)
     terms: Terms = field(default=NO_TERMS, metadata=DERIVED)
     step_at: int = field(default=0, metadata=DERIVED)

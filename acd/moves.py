@@ -26,6 +26,7 @@ from acd.expectations import expect, note_talked, note_waited, note_wrapped_up
 from acd.explain import explain
 from acd.floor import CLOSED_REMEMBERED, Floor
 from acd.interactions import Interaction, OpenOffer
+from acd.keepsakes import close_recording
 from acd.model import (
     ANSWERED_BY_COLLEAGUE,
     VOICE,
@@ -153,6 +154,7 @@ def close_interaction(
         fail_promise(floor, interaction, detail or outcome.value)
     if interaction.visit_id:
         close_visit(floor, interaction, visit)
+    close_recording(floor, interaction)
     interaction.stage = Stage.IN_FLOW
     floor.file(interaction)
     del floor.interactions[interaction.id]
@@ -352,7 +354,7 @@ def _open_talk(floor: Floor, interaction: Interaction, agent: Agent) -> None:
     if interaction.callback_number:
         keep_promise(floor, interaction)
     interaction.served_by, interaction.talk_started_at = agent.id, floor.now
-    interaction.transferred_to = ""
+    interaction.transferred_to, interaction.served_in = "", interaction.queue
     agent.handled += 1
     floor.out.append(TalkOpened(interaction.offer_id, interaction.id, agent.id, interaction.queue, floor.now))
     place(floor, interaction, Stage.TALKING, interaction.queue, agent.id)

@@ -24,6 +24,7 @@ from acd.events import (
     ClockReached,
     ConfigurationChanged,
     ConnectionFound,
+    ConsentTold,
     DesktopChanged,
     Event,
     FlowEnded,
@@ -39,8 +40,10 @@ from acd.events import (
     QueueClosed,
     QueueLeft,
     QueueOpened,
+    RecordingEnded,
     RoutingPaused,
     RoutingResumed,
+    SurveyAnswered,
     TalkEnded,
     WrapUpEnded,
     WrapUpExtended,
@@ -53,6 +56,7 @@ from acd.interactions import (
     outcome_when_flow_ended,
     visit_outcome,
 )
+from acd.keepsakes import close_recording, end_recording, keep_answer, tell_consent
 from acd.model import (
     REASON_DESKTOP_LOST,
     REASON_NO_ANSWER,
@@ -328,6 +332,7 @@ def _caller_left(floor: Floor, event: CallerLeft) -> None:
         if not interaction.attached:
             _ignore(floor, event, "promised")
         interaction.attached = False
+        close_recording(floor, interaction)
         return
     if interaction.on_line:
         fail(floor, interaction, "left")
@@ -647,6 +652,9 @@ REACTIONS: dict[type, Callable[[Floor, Any], None]] = {
     CallerLeft: _caller_left,
     FlowEnded: _flow_ended,
     CallTransferred: _transferred,
+    ConsentTold: tell_consent,
+    RecordingEnded: end_recording,
+    SurveyAnswered: keep_answer,
     OfferAccepted: _accepted,
     OfferRejected: _rejected,
     OfferFailed: _failed,

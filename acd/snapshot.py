@@ -193,7 +193,8 @@ class InteractionView:
     outcome); empty before. `expected_wait_us`: how long they will wait from now on (the queue's estimator); 0 where
     nothing can be said. `callback_number`: to be called back, since `promised_at`; then `attempts` were begun, the next
     not before `not_before` (0: any time), and `on_line` when they have answered and wait like any caller. `carried`:
-    what the call that keeps the promise takes up."""
+    what the call that keeps the promise takes up. `recordings`: how often they were asked whether they may be recorded;
+    `is_recorded`: they are being recorded."""
 
     id: str
     caller: str
@@ -228,6 +229,8 @@ class InteractionView:
     not_before: int = 0
     on_line: bool = False
     carried: str = ""
+    recordings: int = 0
+    is_recorded: bool = False
 
     @property
     def is_promised(self) -> bool:
@@ -375,4 +378,6 @@ def _interaction_view(floor: Floor, interaction: Interaction) -> InteractionView
         not_before=interaction.not_before,
         on_line=interaction.on_line,
         carried=interaction.carried,
+        recordings=interaction.recordings,
+        is_recorded=interaction.recording != "",
     )

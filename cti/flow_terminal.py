@@ -22,11 +22,13 @@ from ivr.step_values import KEY_WORDS
 from ivr.steps import (
     CustomerFound,
     Enqueue,
+    KeepAnswer,
     LookUpCustomer,
     PlayMusic,
     Promise,
     Prompt,
     ReadDigits,
+    RecordCall,
     RecordMessage,
     Transfer,
 )
@@ -118,6 +120,19 @@ class Terminal:
         self._go_to(spot)
         typer.echo(f"    records for {wanted.at_most_s:g} s at most")
         return self._ask("message (nothing: left)", lambda typed: _word(typed, ["left", "none"]) == "left")
+
+    def sees(self, spot: Spot, kept: RecordCall | KeepAnswer) -> None:
+        """Print what is recorded or kept from here on."""
+        self._go_to(spot)
+        match kept:
+            case KeepAnswer():
+                typer.echo(f"    keeps {kept.survey}: {kept.question} {kept.value}")
+            case RecordCall(consent=""):
+                typer.echo("    is recorded no longer")
+            case RecordCall(consent="no"):
+                typer.echo("    is not recorded")
+            case RecordCall():
+                typer.echo(f"    is recorded from here on ({kept.consent})")
 
     def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
         """Show who gets the caller, and ask how it ends."""

@@ -12,8 +12,9 @@ from pathlib import Path
 import structlog
 
 from acd.commands import Fact, InteractionClosed, OfferInteraction
-from acd.events import CallbackAnswered, CallbackFailed, CallTransferred, FlowEnded
+from acd.events import CallbackAnswered, CallbackFailed, CallTransferred, FlowEnded, SurveyAnswered
 from acd.model import Outcome
+from cti.call_recorder import CallRecorder
 from cti.call_state import CallState
 from cti.called_back import KEY, Opening
 from cti.fastagi import AgiConversation
@@ -34,12 +35,14 @@ from ivr.steps import (
     Ending,
     Enqueue,
     Instruction,
+    KeepAnswer,
     LookUpCustomer,
     MessageRecorded,
     Play,
     PlayMusic,
     Promise,
     ReadDigits,
+    RecordCall,
     RecordMessage,
     Result,
     Transfer,
@@ -88,6 +91,7 @@ class IvrSession:
         self._messages_asked = 0
         self._handset = Handset(ports, conversation, node, interaction_id, lambda: self._queue_wait.is_wanted)
         self._queue_wait = QueueWait(ports, conversation, node, interaction_id, self._handset)
+        self._recorder = CallRecorder(ports, conversation, interaction_id, self._handset)
         self.interaction_closed = asyncio.Event()
 
     @property
@@ -235,6 +239,13 @@ class IvrSession:
             case RecordMessage():
                 await self._save_state()
                 return await self._record(instruction)
+            case RecordCall():
+                await self._recorder.take(instruction.consent)
+                return Done()
+            case KeepAnswer():
+                kept = SurveyAnswered(self.interaction_id, instruction.survey, instruction.question, instruction.value)
+                self._ports.dispatcher.submit(kept)
+                return Done()
             case Transfer():
                 return TransferEnded(await self._transfer(instruction))
             case _:

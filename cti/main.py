@@ -46,7 +46,9 @@ from cti.node import Node
 from cti.outbound import Outbound
 from cti.place import SitePlace
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
+from cti.recordings import Recordings
 from cti.recovery import Recovery
+from cti.retention import keep_retention
 from cti.session_ports import SessionPorts
 from cti.settings import AmiNode, Settings
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
@@ -274,6 +276,9 @@ class Server:
         stack.push_async_callback(sounds.close)
         messages = Messages(settings.messages_dir)
         messages.make()
+        recordings = Recordings(settings.recordings_dir)
+        recordings.make()
+        stack.push_async_callback(recordings.close)
         story = Story(self._tell_story, self._names)
         self.dispatcher.watch(story.watch)
         ports = SessionPorts(
@@ -283,6 +288,7 @@ class Server:
             story=story,
             dial_string=self.exchange.dial_string,
             messages=messages,
+            recordings=recordings,
             utc=self._flow_time or (lambda: _EPOCH + timedelta(microseconds=self._clock.now())),
             outbound=lambda: Outbound(self.site.settings.country),
             reach=self._reach,
@@ -309,6 +315,8 @@ class Server:
             switch=switch,
             moves=moves,
         )
+        days = settings.retention
+        kept = {settings.messages_dir: days.messages_days, settings.recordings_dir: days.recordings_days}
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self.dispatcher.keep_time(), name="time"),
@@ -317,6 +325,7 @@ class Server:
                 tasks.create_task(self._prepare_sounds(sounds), name="sounds"),
                 tasks.create_task(self._keep_current(sounds), name="reload"),
                 tasks.create_task(standing.run(), name="orders"),
+                tasks.create_task(keep_retention(kept, lambda: self._clock.now() / 1e6), name="retention"),
                 *(tasks.create_task(node.link.run(), name=f"ami {node.name}") for node in self._nodes.values()),
             ]
             with LoopWatchdog(asyncio.get_running_loop(), settings.limits.loop_stuck_s):

@@ -12,6 +12,7 @@ from cti.dispatcher import Dispatcher
 from cti.messages import Messages
 from cti.outbound import Outbound
 from cti.ports import Directory
+from cti.recordings import Recordings
 from cti.transfers import Reach
 
 DEAD_MAN_S = 45
@@ -45,6 +46,7 @@ class SessionPorts:
     dial_string: Callable[[str, str], str]
     utc: Callable[[], datetime]
     messages: Messages
+    recordings: Recordings
     outbound: Callable[[], Outbound] = Outbound
     reach: Callable[[], Reach] = Reach
     #: Says of an interaction to whom outside the queues it is given; empty: to nobody any more.

@@ -103,6 +103,13 @@ class LimitSettings(_Frozen):
         return self
 
 
+class RetentionSettings(_Frozen):
+    """How many days are kept; 0: for ever."""
+
+    messages_days: Annotated[int, Field(ge=0, le=36_500, description="what callers left for us to hear")] = 90
+    recordings_days: Annotated[int, Field(ge=0, le=36_500, description="recordings of calls")] = 90
+
+
 class SpeechSettings(_Frozen):
     """Text to speech. `voices`: language → voice of espeak-ng, over the built-in table."""
 
@@ -173,6 +180,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     log: LogSettings = LogSettings()
     limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
     speech: SpeechSettings = SpeechSettings()
     failsafe: FailsafeSettings = FailsafeSettings()
 
@@ -216,6 +224,11 @@ class Settings(BaseSettings):
     def messages_dir(self) -> Path:
         """What callers left for us to hear; Asterisk writes it."""
         return self.data_dir / "messages"
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Recordings of calls; Asterisk writes them."""
+        return self.data_dir / "recordings"
 
     @property
     def spool_dir(self) -> Path:

@@ -16,9 +16,11 @@ from ivr.flow_tests import (
     Given,
     HangsUp,
     Hears,
+    Keeps,
     Presses,
     ReadTest,
     Recorded,
+    Records,
     Transferred,
     Turn,
     Waited,
@@ -30,11 +32,13 @@ from ivr.steps import (
     CustomerFound,
     Ending,
     Enqueue,
+    KeepAnswer,
     LookUpCustomer,
     PlayMusic,
     Promise,
     Prompt,
     ReadDigits,
+    RecordCall,
     RecordMessage,
     Transfer,
 )
@@ -91,6 +95,14 @@ class _Actors:
 
     def hears_music(self, spot: Spot, wanted: PlayMusic) -> None:
         """Music is nothing that a test waits for."""
+
+    def sees(self, spot: Spot, kept: RecordCall | KeepAnswer) -> None:
+        turn = self._turns[0][1] if self._turns else None
+        match kept:
+            case RecordCall() if isinstance(turn, Records) and turn.records == (kept.consent or "stop"):
+                self._turns.popleft()
+            case KeepAnswer() if isinstance(turn, Keeps) and (kept.question, kept.value) in turn.keeps.items():
+                self._turns.popleft()
 
     def presses(self, spot: Spot, wanted: ReadDigits) -> str | None:
         came = f"a question waits for keys at {spot}"
@@ -239,6 +251,10 @@ def _wanted(turn: Turn) -> str:
             return f"a wish to be called back, which is {turn.callback}"
         case Recorded():
             return "a recording of a message"
+        case Records():
+            return f"the call to be recorded: {turn.records}"
+        case Keeps():
+            return f"the answer {', '.join(f'{name} {value}' for name, value in turn.keeps.items())} to be kept"
         case Transferred():
             return f"a transfer, which ends {turn.transfer}"
         case Expects(expects=expected):

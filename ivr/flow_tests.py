@@ -77,6 +77,16 @@ def _some(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     return entries
 
 
+def _figure(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _one_answer(answers: Mapping[str, str]) -> Mapping[str, str]:
+    if len(answers) != 1:
+        raise wrong("expected exactly one answer, such as { satisfaction: 5 }")
+    return answers
+
+
 #: Local time of the site.
 Instant = Annotated[
     datetime,
@@ -185,6 +195,20 @@ class Recorded(Turn):
     message: Literal["left", "none"]
 
 
+class Records(Turn):
+    """From here on the call is recorded, by this consent, or not, or no longer."""
+
+    word = "records"
+    records: Literal["yes", "no", "notice", "stop"]
+
+
+class Keeps(Turn):
+    """An answer to a survey is kept: the question's id and the key."""
+
+    word = "keeps"
+    keeps: Annotated[Mapping[VariableName, Annotated[str, BeforeValidator(_figure)]], AfterValidator(_one_answer)]
+
+
 class Transferred(Turn):
     """How a transfer ends: `answered` and talked, or not."""
 
@@ -200,7 +224,8 @@ class HangsUp(Turn):
 
 
 TURNS: Mapping[str, type[Turn]] = {
-    turn.word: turn for turn in (Hears, Presses, Expects, Waited, CalledBack, Recorded, Transferred, HangsUp)
+    turn.word: turn
+    for turn in (Hears, Presses, Expects, Waited, CalledBack, Recorded, Records, Keeps, Transferred, HangsUp)
 }
 
 

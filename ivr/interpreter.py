@@ -26,6 +26,7 @@ from ivr.steps import (
     Ending,
     Enqueue,
     Instruction,
+    KeepAnswer,
     LookUpCustomer,
     MessageRecorded,
     Play,
@@ -34,6 +35,7 @@ from ivr.steps import (
     Promised,
     QueueEnded,
     ReadDigits,
+    RecordCall,
     RecordMessage,
     Result,
     Transfer,
@@ -58,6 +60,8 @@ _RESULTS: Mapping[type[Instruction], type[Result]] = {
     Promise: Promised,
     RecordMessage: MessageRecorded,
     Transfer: TransferEnded,
+    RecordCall: Done,
+    KeepAnswer: Done,
 }
 
 

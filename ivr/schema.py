@@ -14,6 +14,7 @@ from ivr.errors import did_you_mean, quote
 from ivr.step_kinds.agents import CallbackStep, QueueStep, VoicemailStep
 from ivr.step_kinds.asking import CollectStep, ConfirmStep, MenuStep
 from ivr.step_kinds.base import BaseStep
+from ivr.step_kinds.consent import RecordStep, SurveyStep
 from ivr.step_kinds.hearing import AnswerStep, EarlyStep, PlayStep, RefuseStep, SayStep
 from ivr.step_kinds.knowing import HoursStep, IfStep, LookupStep, SetStep, SwitchStep
 from ivr.step_kinds.leading import FlowStep, GotoStep, HangupStep, ReturnStep, SubflowStep
@@ -26,7 +27,7 @@ STEPS: Mapping[str, type[BaseStep]] = {
     for step in (
         AnswerStep, RefuseStep, EarlyStep, SayStep, PlayStep, MenuStep, CollectStep, ConfirmStep, HoursStep,
         LookupStep, SetStep, IfStep, SwitchStep, QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep,
-        SubflowStep, ReturnStep, HangupStep, TransferStep,
+        SubflowStep, ReturnStep, HangupStep, TransferStep, RecordStep, SurveyStep,
     )
 }  # fmt: skip
 #: Steps that need nothing but their word.

@@ -172,6 +172,23 @@ class RecordMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordCall:
+    """Record the call from here on, by `consent`: yes, or notice. `no`: it is noted that the caller declined. Empty: no
+    longer. Result: `Done`, also where it cannot be recorded."""
+
+    consent: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAnswer:
+    """Keep the answer to a question of a survey with the interaction. Result: `Done`."""
+
+    survey: str
+    question: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Have `to`, by `kind` a number, an extension or an agent's id, talk to the caller, outside the queues. It rings
     for `ring_s`. Numbers are called by `trunk` (empty: the site's first) and see `caller_id` (empty: the trunk's).
@@ -194,7 +211,18 @@ class End:
 
 
 Instruction = (
-    Answer | Play | PlayMusic | ReadDigits | LookUpCustomer | Enqueue | Promise | RecordMessage | Transfer | End
+    Answer
+    | Play
+    | PlayMusic
+    | ReadDigits
+    | LookUpCustomer
+    | Enqueue
+    | Promise
+    | RecordMessage
+    | RecordCall
+    | KeepAnswer
+    | Transfer
+    | End
 )
 
 

@@ -25,6 +25,7 @@ from ivr.steps import (
     Ending,
     Enqueue,
     Instruction,
+    KeepAnswer,
     LookUpCustomer,
     MessageRecorded,
     Play,
@@ -34,6 +35,7 @@ from ivr.steps import (
     Prompt,
     QueueEnded,
     ReadDigits,
+    RecordCall,
     RecordMessage,
     Result,
     Transfer,
@@ -113,6 +115,9 @@ class Party(Protocol):
 
     def leaves_message(self, spot: Spot, wanted: RecordMessage) -> bool | None:
         """Whether something is said."""
+
+    def sees(self, spot: Spot, kept: RecordCall | KeepAnswer) -> None:
+        """The call is recorded from here on, or no longer, or may not be; or an answer to a survey is kept."""
 
     def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
         """How a transfer ends: `answered` once the talk is over, or one of the ways out of a `transfer` step."""
@@ -234,6 +239,8 @@ class _Walk:
                 self._play(spot, instruction.prompts, barge_in=False)
                 said = self._party.leaves_message(spot, instruction)
                 return None if said is None else MessageRecorded(MESSAGE if said else "")
+            case RecordCall() | KeepAnswer():
+                self._party.sees(spot, instruction)
             case Transfer():
                 ended = self._party.transfers(spot, instruction)
                 return None if ended is None else TransferEnded(ended)

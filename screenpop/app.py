@@ -27,6 +27,7 @@ from screenpop.routes import (
     interactions,
     session,
     statuses,
+    surveys,
 )
 from screenpop.routes import moves as moves_routes
 from screenpop.routes.borders import Borders
@@ -79,7 +80,18 @@ def create_app(
 
 def _api() -> APIRouter:
     api = APIRouter()
-    for part in (session, customers, interactions, floor, emergencies, moves_routes, callbacks, health, desktop):
+    for part in (
+        session,
+        customers,
+        interactions,
+        floor,
+        emergencies,
+        moves_routes,
+        callbacks,
+        surveys,
+        health,
+        desktop,
+    ):
         api.include_router(part.router)
 
     @api.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)

@@ -76,6 +76,7 @@ class TransferStep(BaseStep):
 
     word = "transfer"
     example = 'transfer: { number: "+498912345678" }'
+    serves = True
     transfer: Annotated[Destination, AfterValidator(_one)]
     ring_s: Annotated[Seconds, AfterValidator(_ring)] = Field(30.0, alias="ring")
     trunk: Name | None = None

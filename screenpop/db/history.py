@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, Select, Table, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from screenpop.db.tables import interaction, offer, person, queue_visit, talk
+from screenpop.db.tables import interaction, offer, person, queue_visit, recording, survey_answer, talk
 from screenpop.model import PastInteraction
 
 MOST_LISTED = 200
@@ -131,7 +131,7 @@ def _past(
 
 
 async def one(connection: AsyncConnection, interaction_id: str) -> dict[str, Any] | None:
-    """An interaction with its `visits`, `offers` and `talks` in the order they began, or None."""
+    """An interaction with its `visits`, `offers`, `talks`, `recordings` and `answers` in their order, or None."""
     found = await connection.execute(select(interaction).where(interaction.c.id == interaction_id))
     row = found.mappings().first()
     if row is None:
@@ -141,6 +141,8 @@ async def one(connection: AsyncConnection, interaction_id: str) -> dict[str, Any
         ("visits", queue_visit, "entered_at"),
         ("offers", offer, "offered_at"),
         ("talks", talk, "started_at"),
+        ("recordings", recording, "started_at"),
+        ("answers", survey_answer, "answered_at"),
     ):
         rows = await connection.execute(
             select(table)

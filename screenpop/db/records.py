@@ -54,6 +54,9 @@ _PLACES: dict[type, tuple[Table, Mapping[str, str]]] = {
         },
     ),
     commands.CallbackChanged: (tables.callback, {}),
+    commands.RecordingOpened: (tables.recording, {"recording_id": "id"}),
+    commands.RecordingClosed: (tables.recording, {"recording_id": "id"}),
+    commands.SurveyAnswerKept: (tables.survey_answer, {"answer_id": "id"}),
     commands.AgentIntervalClosed: (tables.agent_interval, {"interval_id": "id"}),
 }
 

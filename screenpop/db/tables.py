@@ -245,6 +245,35 @@ callback = Table(
     info={NEWEST_BY: "changed_at"},
 )
 
+recording = Table(
+    "recording",
+    metadata,
+    Column("id", String(160), primary_key=True),
+    Column("interaction_id", String(128), index=True),
+    Column("consent", String(16), comment="yes, no or notice"),
+    Column("file", Text, index=True, comment="empty: nothing is recorded"),
+    Column("trouble", Text, comment="why nothing could be recorded"),
+    Column("queue", String(64), comment="of the last talk before it"),
+    Column("agent_id", String(64)),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("detail", Text, comment="what went wrong"),
+)
+
+survey_answer = Table(
+    "survey_answer",
+    metadata,
+    Column("id", String(256), primary_key=True),
+    Column("interaction_id", String(128), index=True),
+    Column("survey", String(64)),
+    Column("question", String(64)),
+    Column("value", String(64)),
+    Column("queue", String(64), comment="of the last talk before it"),
+    Column("agent_id", String(64)),
+    Column("answered_at", BigInteger, index=True),
+    info={NEWEST_BY: "answered_at"},
+)
+
 agent_interval = Table(
     "agent_interval",
     metadata,

@@ -66,6 +66,34 @@ class Talk(Value):
     wrap_up_timed_out: bool | None
 
 
+class Recording(Value):
+    """`consent`: yes, no or notice. `file` is empty where nothing is recorded: for the consent, or for `trouble`."""
+
+    id: str
+    interaction_id: str | None
+    consent: str | None
+    file: str | None
+    trouble: str | None
+    queue: str | None
+    agent_id: str | None
+    started_at: int | None
+    ended_at: int | None
+    detail: str | None
+
+
+class Answer(Value):
+    """To a question of a survey. `queue` and `agent_id`: who had served last before it."""
+
+    id: str
+    interaction_id: str | None
+    survey: str | None
+    question: str | None
+    value: str | None
+    queue: str | None
+    agent_id: str | None
+    answered_at: int | None
+
+
 class Interaction(Value):
     id: str
     caller: str | None
@@ -86,6 +114,8 @@ class Interaction(Value):
     visits: list[Visit]
     offers: list[Offer]
     talks: list[Talk]
+    recordings: list[Recording]
+    answers: list[Answer]
 
 
 @router.get("/interactions", summary="The last ones, newest first; of one customer, or of everybody")
@@ -101,7 +131,7 @@ async def several(
         return list(await history.latest(connection, limit=limit))
 
 
-@router.get("/interactions/{interaction_id}", summary="One, with its visits, offers and talks")
+@router.get("/interactions/{interaction_id}", summary="One, with its visits, offers, talks, recordings and answers")
 async def one(interaction_id: str, _session: SignedIn, services: WithServices) -> Interaction:
     async with services.store.read() as connection:
         found = await history.one(connection, storable(interaction_id))

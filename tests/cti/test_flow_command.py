@@ -196,6 +196,22 @@ def test_a_callback_is_walked_too(folder: Path) -> None:
     assert "    en: Please enter the number at which we can call you, then press hash." in refused.stdout
 
 
+def test_consent_and_a_survey_are_walked_too(folder: Path) -> None:
+    steps = (
+        "    - record: ask\n      text: May we record?\n"
+        "    - survey: service\n      questions: [{ ask: Satisfied?, id: satisfaction }]\n"
+        "    - record: stop\n    - record: ask\n      text: And now?\n"
+    )
+    change(folder / "flows" / "main.yaml", "    - set: { topic: Billing }\n", steps)
+
+    result = flow("walk", "main", *CALL, "--site", str(folder), stdin="\n11#1#\n1\n5\n2\nh\n")
+
+    told = [line for line in result.stdout.splitlines() if "record" in line or "keeps" in line]
+    assert "    is recorded from here on (yes)" in told
+    assert "    keeps service: satisfaction 5" in told
+    assert told.index("    is recorded no longer") < told.index("    is not recorded")
+
+
 def test_a_transfer_is_walked_too(folder: Path) -> None:
     step = "    - transfer: { number: $caller }\n      trunk: carrier\n      caller_id: $dialled\n      busy: goodbye\n"
     change(folder / "flows" / "main.yaml", "    - set: { topic: Billing }\n", step)

@@ -15,6 +15,7 @@ from cti.fastagi import AgiServer
 from cti.messages import Messages
 from cti.outbound import Outbound
 from cti.ports import Measures
+from cti.recordings import Recordings
 from cti.session_ports import SessionPorts
 from cti.transfers import Reach
 from ivr.site import Site
@@ -41,6 +42,7 @@ class Reception:
         configuration: Configuration = SITE,
         measures: Measures | None = None,
         reach: Reach | None = None,
+        recordings: Recordings | None = None,
         **files: str,
     ) -> None:
         self.site: Site = small_site(folder / "site", nodes, **files)
@@ -50,6 +52,8 @@ class Reception:
         self.sounds = FakeSounds()
         self.messages = Messages(folder / "messages")
         self.messages.make()
+        self.recordings = recordings or Recordings(folder / "recordings", begun_s=0.05)
+        self.recordings.make()
         self.story: list[tuple[str, str]] = []
         self.world_known = asyncio.Event()
         self.world_known.set()
@@ -61,6 +65,7 @@ class Reception:
             dial_string=self.board.exchange.dial_string,
             utc=lambda: _EPOCH,
             messages=self.messages,
+            recordings=self.recordings,
             outbound=lambda: Outbound("DE"),
             reach=lambda: reach or Reach(),
             give=self.board.exchange.calls.give,
@@ -89,6 +94,7 @@ class Reception:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.agi.stop(0.5)
+        await self.recordings.close()
         await self.board.close()
 
     def call(

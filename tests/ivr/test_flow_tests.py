@@ -35,8 +35,8 @@ def dialogue(site: Site, *entries: str) -> tuple[list[ReadTest], list[str]]:
     [
         (
             "heers: Hello",
-            '4:7: unknown entry "heers": expected hears, presses, expects, queue, callback, message, transfer or '
-            'hangs_up; did you mean "hears"?',
+            '4:7: unknown entry "heers": expected hears, presses, expects, queue, callback, message, records, '
+            'keeps, transfer or hangs_up; did you mean "hears"?',
         ),
         ("hello", "4:7: expected an entry such as - hears: Welcome, expected hears, presses, expects, queue, call"),
         ("hears:", "4:7: nothing stands here: expected text"),

@@ -14,11 +14,13 @@ from ivr.steps import (
     End,
     Ending,
     Enqueue,
+    KeepAnswer,
     LookUpCustomer,
     PlayMusic,
     Promise,
     Prompt,
     ReadDigits,
+    RecordCall,
     RecordMessage,
     Transfer,
 )
@@ -72,6 +74,9 @@ class Tape:
 
     def leaves_message(self, spot: Spot, wanted: RecordMessage) -> bool | None:
         return None
+
+    def sees(self, spot: Spot, kept: RecordCall | KeepAnswer) -> None:
+        self.heard.append(repr(kept))
 
     def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
         return None
