@@ -16,6 +16,8 @@ import pytest_asyncio
 from acd.engine import Engine
 from acd.events import InteractionQueued
 from cti.journal import Journal, replay
+from ivr.callback_dialogue import OURS
+from lab.hearing import Hearing
 from lab.phone import AGENT_TONE_HZ, CALLER_TONE_HZ
 from lab.sip import SipEndpoint
 from lab.sip_call import SipCall
@@ -30,6 +32,18 @@ CALLBACK = """  callback:
     ring: 6s
     lasts: 1h
     greeting: { en: This is us calling you back. To be connected press 1. }
+"""
+
+
+ASKS = "+498999998320"
+FLOW = """
+start: door
+nodes:
+  door:
+    - answer
+    - callback: support
+      otherwise: [say: We cannot call you.]
+    - say: Goodbye until then.
 """
 
 
@@ -74,6 +88,9 @@ async def stage(tmp_path_factory: pytest.TempPathFactory, customers: Customers) 
     text = queues.read_text(encoding="utf-8")
     title = "  title: Technical help\n"
     queues.write_text(text.replace(title, title + CALLBACK), encoding="utf-8")
+    with (site / "numbers.yaml").open("a", encoding="utf-8") as file:
+        file.write(f'"{ASKS}": {{ flow: asks }}\n')
+    (site / "flows" / "asks.yaml").write_text(FLOW, encoding="utf-8")
     network = await SipEndpoint.open(
         "network", on_call=customers.take, plays=CALLER_TONE_HZ, listens_for=(AGENT_TONE_HZ,)
     )
@@ -213,3 +230,19 @@ async def test_who_calls_in_meanwhile_is_not_called(stage: Stage, customers: Cus
     )
     assert row == asked
     assert customers.seen == []
+
+
+async def test_a_step_of_the_flow_promises_the_call_that_then_comes(stage: Stage, customers: Customers) -> None:
+    caller = stage.new_number()
+    asking = await stage.dial(ASKS, caller)
+    hearing = Hearing(asking)
+    await hearing.hears(OURS["promised"]["en"])
+    await hearing.hears("Goodbye until then.")
+    await eventually("the end of the call", asking.ended.is_set)
+    await stage.at_work("olga")
+
+    called = await customers.next_call()
+
+    assert called.invite.uri.startswith(f"sip:{caller}@")
+    await confirm(called)
+    await stage.talking(called)

@@ -1,5 +1,6 @@
 """Flow tests as real calls come out as without a telephone; one whose prompts differ is seen."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,12 +11,13 @@ import pytest_asyncio
 
 from ivr.flow_tests import ReadTest, read_tests
 from ivr.loader import load_site
+from lab.hearing import rendered
 from lab.live_flow_tests import LiveStage, open_live_stage
 from lab.paths import repository
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
-DESK, CLOSED_AT_NIGHT = "+498999998600", "+498999998601"
+DESK, CLOSED_AT_NIGHT, ERRANDS = "+498999998600", "+498999998601", "+498999998602"
 FLOWS = {
     "desk": """
 start: door
@@ -46,6 +48,34 @@ nodes:
     - answer
     - say: Day.
 """,
+    "errands": """
+start: door
+nodes:
+  door:
+    - answer
+    - play: greeting.wav
+    - goto: ask
+  ask:
+    - collect: Your account number, please.
+      into: account
+      digits: 3-4
+      retries: 1
+      invalid: Three or four digits.
+      otherwise: nothing
+    - lookup: { account: $account }
+      unknown: [say: "Nobody has account {account:digits}."]
+      several: [say: Several have it.]
+      found: known
+  known:
+    - set: { greeting: Dear }
+    - if: customer.vip
+      then: [set: { greeting: Dearest }]
+    - say: "{greeting} {customer.name}"
+    - flow: farewell
+  nothing:
+    - say: You typed nothing.
+""",
+    "farewell": "start: door\nnodes:\n  door:\n    - say: Farewell.\n    - hangup\n",
 }
 TESTS = f"""
 served:
@@ -72,6 +102,35 @@ by day:
 by night:
   given: {{ number: "{CLOSED_AT_NIGHT}", at: 2026-11-23T23:00 }}
   dialogue: [expects: {{ refused: closed }}]
+a recording, a wrong account, a right one:
+  given:
+    number: "{ERRANDS}"
+    at: 2026-11-23T10:00
+    customers: [{{ name: Omar, account: "1006", vip: yes }}, {{ name: Ava, account: "1010" }}]
+  dialogue:
+    - hears: greeting.wav
+    - hears: Your account number
+    - presses: 12#
+    - hears: Three or four digits
+    - presses: 1006
+    - hears: Dearest Omar
+    - hears: Farewell
+    - expects: {{ ended: normal }}
+not a VIP:
+  given: {{ number: "{ERRANDS}", at: 2026-11-23T10:00, customers: [{{ name: Ava, account: "1010" }}] }}
+  dialogue: [presses: 1010, hears: Dear Ava, expects: {{ ended: normal }}]
+nobody:
+  given: {{ number: "{ERRANDS}", at: 2026-11-23T10:00 }}
+  dialogue: [presses: 077#, hears: Nobody has account 0 7 7, expects: {{ ended: normal }}]
+several:
+  given:
+    number: "{ERRANDS}"
+    at: 2026-11-23T10:00
+    customers: [{{ name: Omar, account: "1006" }}, {{ name: Ava, account: "1006" }}]
+  dialogue: [presses: 1006, hears: Several have it, expects: {{ ended: normal }}]
+typed nothing:
+  given: {{ number: "{ERRANDS}", at: 2026-11-23T10:00 }}
+  dialogue: [presses: nothing, presses: nothing, hears: You typed nothing, expects: {{ ended: normal }}]
 full:
   given: {{ number: "{DESK}", at: 2026-11-23T10:00 }}
   dialogue: [presses: 1, queue: full]
@@ -81,20 +140,24 @@ wrong itself:
 """
 
 
-def _write(folder: Path) -> Path:
+def _write(folder: Path, greeting: Path) -> Path:
     site = folder / "site"
     shutil.copytree(repository() / "site", site)
     with (site / "numbers.yaml").open("a", encoding="utf-8") as file:
-        file.write(f'"{DESK}": {{ flow: desk }}\n"{CLOSED_AT_NIGHT}": {{ flow: night }}\n')
+        for number, flow in ((DESK, "desk"), (CLOSED_AT_NIGHT, "night"), (ERRANDS, "errands")):
+            file.write(f'"{number}": {{ flow: {flow} }}\n')
     for name, text in FLOWS.items():
         (site / "flows" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (site / "sounds").mkdir(exist_ok=True)
+    shutil.copy(greeting, site / "sounds" / "greeting.wav")
     return site
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveStage]:
     folder = tmp_path_factory.mktemp("live")
-    async with open_live_stage(_write(folder), folder / "stage") as stage:
+    site = await asyncio.to_thread(_write, folder, await rendered("This was recorded.", "en"))
+    async with open_live_stage(site, folder / "stage") as stage:
         yield stage
 
 
@@ -105,7 +168,20 @@ def _tests(stage: LiveStage) -> dict[str, ReadTest]:
 
 
 @pytest.mark.parametrize(
-    "name", ["served", "not served", "closed, and nothing to say", "a message", "by day", "by night"]
+    "name",
+    [
+        "served",
+        "not served",
+        "closed, and nothing to say",
+        "a message",
+        "by day",
+        "by night",
+        "a recording, a wrong account, a right one",
+        "not a VIP",
+        "nobody",
+        "several",
+        "typed nothing",
+    ],
 )
 async def test_a_real_call_goes_as_its_walk(stage: LiveStage, name: str) -> None:
     verdict = await stage.judge(_tests(stage)[name])
