@@ -16,7 +16,8 @@ HEARD_IN = {
     "answer": LIVE, "refuse": LIVE, "early": LEADS, "say": LIVE, "play": LIVE, "menu": LIVE, "collect": LIVE,
     "hours": LIVE, "lookup": LIVE, "set": LIVE, "if": LIVE, "switch": LEADS, "queue": LIVE, "voicemail": LIVE,
     "goto": LIVE, "flow": LIVE, "subflow": LEADS, "return": LEADS, "hangup": LEADS, "callback": "test_callback.py",
-    "transfer": "test_transfer.py",
+    "transfer": "test_transfer.py", "record": "test_recording.py", "survey": "test_recording.py",
+    "confirm": "test_step_asks.py",
 }  # fmt: skip
 
 
