@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from cti import emergency_command, flow_command, moves_command
+from cti.clock import Clock
 from cti.config import Settings, describe, load_settings
 from cti.errors import CtiError
 from cti.queues_command import app as queues_app
 from cti.shipped import begin_installation
+from cti.terminal import fail, giver
 from ivr.errors import SiteError
 from ivr.loader import load_site
 from ivr.site import Site
@@ -328,12 +330,38 @@ def people_add(
 def customers_import(file: Annotated[Path, typer.Argument(help="CSV: id,name,company,account,…")]) -> None:
     """Import customers; all or nothing."""
     from cti.main import with_store
-    from screenpop.customers import import_customers
+    from screenpop.customer_file import import_customers
 
     async def work() -> None:
         async with with_store(_settings()) as (store, _, plan):
             result = await import_customers(store, plan, file)
         print(f"{result.added} customers added, {result.updated} changed")
+
+    _run(work)
+
+
+@customers_app.command("set-pin")
+def customers_set_pin(
+    customer: Annotated[str, typer.Argument(help="the customer's id")],
+    remove: Annotated[bool, typer.Option("--remove", help="they have no PIN any more")] = False,
+) -> None:
+    """Give a customer a PIN, read from the terminal or, without one, from standard input."""
+    from cti.main import with_store
+    from screenpop.pins import set_pin
+
+    if remove:
+        pin = ""
+    elif sys.stdin.isatty():
+        pin = typer.prompt("PIN", hide_input=True, confirmation_prompt=True)
+    else:
+        pin = sys.stdin.readline().strip()
+    if not pin and not remove:
+        fail("expected a PIN, got nothing; --remove takes it away")
+
+    async def work() -> None:
+        async with with_store(_settings()) as (store, _, _plan):
+            await set_pin(store, customer, pin, giver(), Clock().now())
+        print(f"PIN of {customer} {'removed' if remove else 'set'}")
 
     _run(work)
 

@@ -94,9 +94,11 @@ class Terminal:
     def finds(self, spot: Spot, wanted: LookUpCustomer) -> CustomerFound | None:
         """Ask what a look-up finds."""
         self._go_to(spot)
-        typer.echo(f"    looks for a customer by {wanted.by}: {wanted.value}")
+        by_pin = " and a PIN" if wanted.pin is not None else ""
+        typer.echo(f"    looks for a customer by {wanted.by}{by_pin}: {wanted.value}")
         self._tell(self._ways(spot))
-        return self._ask("found (nothing: none; 2: two; or name=Anna, vip=yes)", self._found)
+        refused = " wrong; blocked;" if by_pin else ""
+        return self._ask(f"found (nothing: none; 2: two;{refused} or name=Anna, vip=yes)", self._found)
 
     def leaves_queue(self, spot: Spot, wanted: Enqueue) -> str | None:
         """Show how the caller waits, and ask how it ends."""
@@ -167,6 +169,8 @@ class Terminal:
             return CustomerFound(int(typed))
         if not typed:
             return CustomerFound(0)
+        if typed in ("wrong", "blocked"):
+            return CustomerFound(0, refused=typed)
         known = (*CUSTOMER_FIELDS, *self._site.settings.customer_fields)
         values = dict.fromkeys(known, "") | {"vip": "false"}
         for part in typed.split(","):

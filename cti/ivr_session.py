@@ -298,8 +298,10 @@ class IvrSession:
         return outcome
 
     async def _look_up(self, step: LookUpCustomer) -> CustomerFound:
-        match = await self._ports.directory.look_up(self.interaction_id, step.by, step.value)
-        return CustomerFound(match.matches, dict(match.values))
+        match = await self._ports.directory.look_up(self.interaction_id, step.by, step.value, step.pin)
+        if match.refused:
+            self._ports.story.note(self.interaction_id, f"PIN {match.refused}")
+        return CustomerFound(match.matches, dict(match.values), match.refused)
 
     async def _end(self, end: End) -> None:
         view = self._ports.dispatcher.interaction(self.interaction_id)

@@ -71,6 +71,7 @@ from screenpop.moves import Moves, MovesHeeded
 from screenpop.numbers import NumberPlan
 from screenpop.orders import OrderBook, Standing
 from screenpop.people import People
+from screenpop.pins import PinLimits, Pins
 from screenpop.server import Server as WebServer
 from screenpop.server import listen
 from screenpop.settings import Choice, WebSettings
@@ -144,8 +145,11 @@ class Server:
         self._configuration = engine_configuration(self.site, self._profiles, settings.seed)
         self._records = await stack.enter_async_context(Records(self._store))
         plan = NumberPlan(self.site.settings.country, frozenset(phone.extension for phone in self._phones.values()))
-        self._directory = await stack.enter_async_context(CustomerDirectory(self._store, plan, self._records))
         self._clock = Clock()
+        pins = Pins(self._clock.now, self._pin_limits)
+        self._directory = await stack.enter_async_context(
+            CustomerDirectory(self._store, plan, self._records, pins=pins)
+        )
         self._web_settings = web_settings(settings, self.site)
         self._live = Live(self._directory, self._web_settings)
 
@@ -366,6 +370,10 @@ class Server:
         standing.heed(Moves.kinds, heeded.heed)
         await standing.read()
         return Moves(OrderBook(self._store, now), self._people, lambda: self.site.queues, now, standing.read)
+
+    def _pin_limits(self) -> PinLimits:
+        rules = self.site.settings.pins
+        return PinLimits(rules.wrong_per_call, rules.wrong_per_hour)
 
     def _names(self) -> dict[str, str]:
         return {profile.id: profile.name for profile in self._profiles}

@@ -17,6 +17,10 @@ class CustomerMatch(Protocol):
     def matches(self) -> int: ...
     @property
     def values(self) -> Mapping[str, str]: ...
+    @property
+    def refused(self) -> str:
+        """Why nobody is found although somebody fits: the PIN was `wrong`, or too many were: `blocked`."""
+        ...
 
 
 class Directory(Protocol):
@@ -30,8 +34,9 @@ class Directory(Protocol):
         """Find again what was known of an interaction before the server started anew, unless it is still known."""
         ...
 
-    async def look_up(self, interaction_id: str, by: str, value: str) -> CustomerMatch:
-        """Find by a field (`number`, `account`); a single match replaces the kept result for the pop."""
+    async def look_up(self, interaction_id: str, by: str, value: str, pin: str | None = None) -> CustomerMatch:
+        """Find by a field (`number`, `account`); a single match replaces the kept result for the pop. With a `pin`
+        only who has it is found."""
         ...
 
     async def last_agent(self, interaction_id: str) -> str:

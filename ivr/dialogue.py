@@ -28,6 +28,7 @@ from ivr.flow_tests import (
 from ivr.positions import Path
 from ivr.settings import CUSTOMER_FIELDS, canonical
 from ivr.site import Site
+from ivr.step_values import PIN
 from ivr.steps import (
     CustomerFound,
     Ending,
@@ -82,6 +83,7 @@ class _Actors:
         self._test = test
         self._turns = deque(test.turns)
         self._records = [_finding(site, test.given, record) for record in records_of(test.given)]
+        self._wrong_pins, self._most_wrong_pins = 0, site.settings.pins.wrong_per_call
         self._heard: deque[str] = deque(maxlen=MOST_HEARD)
         self._place: Path = ()
 
@@ -116,7 +118,15 @@ class _Actors:
 
     def finds(self, spot: Spot, wanted: LookUpCustomer) -> CustomerFound | None:
         sought = canonical(wanted.value) if wanted.by == NUMBER else wanted.value
-        found = [values for keys, values in self._records if keys.get(wanted.by) == sought]
+        fitting = [(keys, values) for keys, values in self._records if keys.get(wanted.by) == sought]
+        found = [values for _, values in fitting]
+        if wanted.pin is not None:
+            if self._wrong_pins >= self._most_wrong_pins:
+                return CustomerFound(0, refused="blocked")
+            if len(fitting) != 1 or not fitting[0][0][PIN] or fitting[0][0][PIN] != wanted.pin:
+                self._wrong_pins += 1
+                if len(fitting) == 1:
+                    return CustomerFound(0, refused="wrong")
         return CustomerFound(len(found), found[0] if len(found) == 1 else {})
 
     def leaves_queue(self, spot: Spot, wanted: Enqueue) -> str | None:
@@ -202,7 +212,7 @@ def records_of(given: Given) -> Iterator[Mapping[str, str]]:
 def _finding(site: Site, given: Given, record: Mapping[str, str]) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """By what a record is found, and what a flow then sees; a field that is not given is empty."""
     names = (*CUSTOMER_FIELDS, *site.settings.customer_fields)
-    keys = {NUMBER: canonical(record.get(NUMBER, "")), "account": record.get("account", "")}
+    keys = {NUMBER: canonical(record.get(NUMBER, "")), "account": record.get("account", ""), PIN: record.get(PIN, "")}
     return keys, {name: record.get(name, "") for name in names}
 
 

@@ -24,7 +24,7 @@ from ivr.messages import problems_of
 from ivr.positions import Document, Path, read_document
 from ivr.settings import CUSTOMER_FIELDS
 from ivr.site import Site
-from ivr.step_values import KEY_WORDS, Priority
+from ivr.step_values import KEY_WORDS, PIN, Priority
 from ivr.values import Language, Name, Part, PhoneNumber, SkillLevel, Text, VariableName, wrong
 
 #: Under this key of a customer stands a telephone number; it is no field that flows see.
@@ -338,7 +338,7 @@ class _Reading:
             yield self.document.problem((*place, "language"), message)
 
     def _unknown_fields(self, given: Given, place: Path) -> Iterator[Problem]:
-        known = [*CUSTOMER_FIELDS, *self.site.settings.customer_fields, NUMBER]
+        known = [*CUSTOMER_FIELDS, *self.site.settings.customer_fields, NUMBER, PIN]
         records: list[tuple[Path, Mapping[str, str]]] = [
             ((*place, "customers", at), record) for at, record in enumerate(given.customers)
         ]

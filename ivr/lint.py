@@ -209,6 +209,12 @@ def _check_values(document: Document, placed: Placed, known: frozenset[str], nam
 
 def _check_secrets(document: Document, placed: Placed, secrets: frozenset[str]) -> Iterator[Problem]:
     """What was collected as a secret goes nowhere where people or files would see it."""
+    for place, value in placed.step.open_secrets():
+        if not secrets & {value.removeprefix("$")}:
+            message = (
+                f"{quote(value)} is no secret: expected a variable of a collect step with secret: true, as in $pin"
+            )
+            yield document.problem((*placed.path, *place), message)
     said = [(place, names_in(text)) for place, texts in placed.step.texts() for text in forms(texts)]
     if not placed.step.takes_secrets:
         said += [(place, names_in(value, whole=True)) for place, value in placed.step.values()]

@@ -28,8 +28,9 @@ from ivr.messages import problems_of
 from ivr.overflow import FLOW, circles
 from ivr.positions import Document, read_document
 from ivr.positions import Path as Place
+from ivr.reasons import Reasons, ReasonsFile
 from ivr.schema import Flow
-from ivr.settings import NumberRule, Queue, Reasons, ReasonsFile, Settings, Skill, Trunk, canonical, check_number
+from ivr.settings import NumberRule, Queue, Settings, Skill, Trunk, canonical, check_number
 from ivr.site import Site
 from ivr.values import NAME_RULE, is_name
 

@@ -9,8 +9,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from ivr.flow_tests import TURNS, FlowTest
 from ivr.hours import Calendar
+from ivr.reasons import ReasonsFile
 from ivr.schema import flow_schema
-from ivr.settings import NumberRule, Queue, ReasonsFile, Settings, Skill, Trunk
+from ivr.settings import NumberRule, Queue, Settings, Skill, Trunk
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BELOW = "#/$defs/"

@@ -53,8 +53,6 @@ Strategy = Literal[
 MOST_PLACES = 50
 Medium = Literal["voice", "chat", "mail", "message"]
 Estimator = Literal["patience", "staffing", "head_of_line"]
-#: Reasons for not being ready that the system sets itself.
-SYSTEM_REASONS = ("no_answer", "rejected", "phone_failed", "desktop_lost")
 
 
 def _country(text: str) -> str:
@@ -128,6 +126,19 @@ class FailSafe(Part):
     take: Literal["number", "voice", "both"] = "both"
 
 
+def _tries(count: int) -> int:
+    if not 1 <= count <= 100:
+        raise wrong(f"{count} wrong tries: expected 1 to 100")
+    return count
+
+
+class PinRules(Part):
+    """How many wrong PINs there may be: in one call, and for one customer within an hour."""
+
+    wrong_per_call: Annotated[int, AfterValidator(_tries)] = 3
+    wrong_per_hour: Annotated[int, AfterValidator(_tries)] = 5
+
+
 class Settings(Part):
     """`site.yaml`."""
 
@@ -138,6 +149,7 @@ class Settings(Part):
     default_language: Language
     customer_fields: tuple[VariableName, ...] = ()
     agents: AgentRules = AgentRules()
+    pins: PinRules = PinRules()
     fail_safe: FailSafe
 
     @field_validator("default_language")
@@ -356,40 +368,3 @@ class Skill(Part):
 
     id: Name
     title: Text
-
-
-class Reason(Part):
-    """A code that agents choose, and its words."""
-
-    code: Name
-    title: Text
-
-
-class Reasons(Part):
-    """`reasons.yaml`: why an agent is not ready, and what came of a call."""
-
-    not_ready: tuple[Reason, ...] = ()
-    dispositions: tuple[Reason, ...] = ()
-
-
-def _own_reason(code: str) -> str:
-    if code in SYSTEM_REASONS:
-        raise wrong(f"{quote(code)} is set by the system: expected another code")
-    return code
-
-
-OwnReason = Annotated[Name, AfterValidator(_own_reason)]
-
-
-class ReasonsFile(Part):
-    """`reasons.yaml` as it is written: code → title."""
-
-    not_ready: Mapping[OwnReason, Text] = Field(default_factory=dict)
-    dispositions: Mapping[Name, Text] = Field(default_factory=dict)
-
-    def reasons(self) -> Reasons:
-        """The codes in the order of the file."""
-        return Reasons(
-            not_ready=tuple(Reason(code=code, title=title) for code, title in self.not_ready.items()),
-            dispositions=tuple(Reason(code=code, title=title) for code, title in self.dispositions.items()),
-        )

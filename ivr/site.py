@@ -13,8 +13,9 @@ from ivr.hours import Calendar
 from ivr.layout import Layout
 from ivr.lint import spoken
 from ivr.prompts import static_prompts
+from ivr.reasons import Reasons
 from ivr.schema import Flow
-from ivr.settings import NumberRule, Queue, Reasons, Settings, Skill, Trunk
+from ivr.settings import NumberRule, Queue, Settings, Skill, Trunk
 from ivr.steps import Prompt
 from ivr.waiting import figures
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
@@ -17,7 +17,9 @@ MOST_PREFERRED = 20
 #: The target that means: go on with the next step.
 CONTINUE = "continue"
 
-LookUpField = Literal["number", "account"]
+LookUpField = Literal["number", "account", "pin"]
+#: Beside the field by which a customer is found.
+PIN: Final = "pin"
 
 
 def _key(text: str) -> str:
@@ -104,7 +106,9 @@ def some_cases(cases: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def one_field(lookup: Mapping[str, str]) -> Mapping[str, str]:
-    if len(lookup) != 1:
+    if lookup.keys() == {PIN}:
+        raise wrong("a PIN alone finds nobody: expected for example { account: $account, pin: $pin }")
+    if len(lookup.keys() - {PIN}) != 1:
         raise wrong("a lookup is by exactly one field: expected for example { account: $account }")
     return lookup
 

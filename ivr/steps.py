@@ -83,10 +83,12 @@ class ReadDigits:
 
 @dataclass(frozen=True, slots=True)
 class LookUpCustomer:
-    """Find the customer by `value` in the field `by` (`number` or `account`). Result: `CustomerFound`."""
+    """Find the customer by `value` in the field `by` (`number` or `account`); with a `pin` only who has it.
+    Result: `CustomerFound`."""
 
     by: str
     value: str
+    pin: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +243,14 @@ class Digits:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFound:
-    """`matches` records were found; `values` are those of the one, empty unless there is exactly one."""
+    """`matches` records were found; `values` are those of the one, empty unless there is exactly one.
+
+    `refused`: nobody is found, because the PIN was `wrong`, or there were too many wrong ones before: `blocked`.
+    """
 
     matches: int
     values: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from lab.sip import SipEndpoint
 from lab.stage import FAULTS, cancelled_by_signals
 from lab.system import ensure
 from lab.world import World, open_world
-from screenpop.customers import COLUMNS, import_customers
+from screenpop.customer_file import COLUMNS, PIN, import_customers
 from screenpop.db.tables import customer
 from screenpop.emergencies import Kind, Wanted
 
@@ -126,7 +126,7 @@ class LiveStage:
         self._time_file.write_text(time_of(self._site, test).isoformat())
         file = self._world.folder / "customers.csv"
         with file.open("w", encoding="utf-8", newline="") as opened:
-            writer = csv.DictWriter(opened, COLUMNS, extrasaction="ignore")
+            writer = csv.DictWriter(opened, (*COLUMNS, PIN), extrasaction="ignore")
             writer.writeheader()
             for at, record in enumerate(records_of(test.given)):
                 row = {"id": f"L{at}", "name": "-", **record, "numbers": record.get(NUMBER, "")}

@@ -28,7 +28,7 @@ from lab.desktop import Desktop, Habits
 from lab.paths import repository
 from lab.phone import Phone
 from lab.ports import free_block, free_ports
-from screenpop.customers import import_customers
+from screenpop.customer_file import import_customers
 
 _LIMIT_S = 60.0
 _RTP_PORTS = 2000

@@ -6,7 +6,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -14,7 +13,6 @@ import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from screenpop.csv_file import Faults, ImportResult, Row, read_rows
 from screenpop.db import customers, history
 from screenpop.db.records import Records
 from screenpop.db.store import Store
@@ -22,6 +20,7 @@ from screenpop.db.tables import interaction
 from screenpop.errors import InvalidRequestError, NotFoundError
 from screenpop.model import Customer, PastInteraction
 from screenpop.numbers import Caller, NumberPlan
+from screenpop.pins import Pins, look_hash
 from screenpop.text import storable
 
 log = structlog.get_logger(__name__)
@@ -36,12 +35,16 @@ Find = Callable[[Connection], tuple[Customer, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What is known of a caller. `history`: their last interactions, or those of the number when nobody fits."""
+    """What is known of a caller. `history`: their last interactions, or those of the number when nobody fits.
+
+    `refused`: why a PIN did not do, `wrong` or `blocked`; nobody is found then.
+    """
 
     word: MatchWord
     caller: Caller
     customers: tuple[Customer, ...] = ()
     history: tuple[PastInteraction, ...] = ()
+    refused: str = ""
 
     @property
     def matches(self) -> int:
@@ -73,6 +76,7 @@ class CustomerDirectory:
         plan: NumberPlan,
         records: Records,
         *,
+        pins: Pins | None = None,
         wait_s: float = 1.0,
         query_s: float = 15.0,
         at_once: int = 64,
@@ -82,6 +86,7 @@ class CustomerDirectory:
         self._store = store
         self.plan = plan
         self._records = records
+        self._pins = pins
         self._wait_s = wait_s
         self._query_s = query_s
         self._at_once = at_once
@@ -124,12 +129,14 @@ class CustomerDirectory:
             self._arrived[interaction_id] = (number, match, until)
         return match
 
-    async def look_up(self, interaction_id: str, by: str, value: str) -> Match:
+    async def look_up(self, interaction_id: str, by: str, value: str, pin: str | None = None) -> Match:
         """Find by one of `FIELDS`; a single match replaces the kept result for the pop.
 
-        An unknown field, or a value that cannot be one, finds nobody.
+        An unknown field, or a value that cannot be one, finds nobody. With a `pin` only who has it is found.
         """
         caller = self._caller_of(interaction_id)
+        if pin is not None:
+            return await self._look_up_by_pin(interaction_id, caller, by, storable(value.strip()), pin)
         known = self._just_found(interaction_id, value) if by == "number" else None
         if known is not None:
             return known
@@ -137,6 +144,35 @@ class CustomerDirectory:
         if find is None:
             return Match("none", caller)
         return await self._look(interaction_id, caller, "looked_up", find)
+
+    async def _look_up_by_pin(self, interaction_id: str, caller: Caller, by: str, value: str, pin: str) -> Match:
+        find = self._finder(by, value) or (lambda connection: ())
+        if self._pins is None:
+            return Match("unavailable", caller)
+
+        def ask(connection: Connection) -> tuple[tuple[Customer, ...], str | None]:
+            people = find(connection)
+            return people, look_hash(connection, people[0].id) if len(people) == 1 else None
+
+        try:
+            async with asyncio.timeout(self._wait_s):
+                people, known = await self._store.look(ask)
+            whose = people[0].id if len(people) == 1 else f"{by} {value}"
+            if self._pins.is_blocked(interaction_id, whose):
+                log.warning("pin.blocked", interaction_id=interaction_id)
+                return Match("none", caller, refused="blocked")
+            is_right = await self._pins.fits(interaction_id, whose, known, pin)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("look-up failed", interaction_id=interaction_id, why=_why(error))
+            return Match("unavailable", caller)
+        if len(people) != 1:
+            return Match(_word(people), caller, people)
+        if not is_right:
+            return Match("none", caller, refused="wrong")
+        customer_id = people[0].id
+        return await self._look(
+            interaction_id, caller, "looked_up", lambda connection: customers.look_by_id(connection, customer_id)
+        )
 
     async def last_agent(self, interaction_id: str) -> str:
         """Who last talked to this interaction's customer, or to its caller's number where nobody fits; empty when
@@ -334,61 +370,3 @@ def _past(
 
 def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:300]
-
-
-# --- import ---------------------------------------------------------------------------------------------
-
-COLUMNS = ("id", "name", "company", "account", "language", "vip", "note", "numbers")
-_YES = {"yes", "true", "1", "y"}
-_NO = {"no", "false", "0", "n", ""}
-_LONGEST = {"id": 64, "account": 64, "language": 16}
-
-
-async def import_customers(store: Store, plan: NumberPlan, path: Path) -> ImportResult:
-    """Write the customers of a CSV file with the columns `COLUMNS`; `numbers` are separated by `;`.
-
-    A customer with a known id is replaced; others stay. All or nothing: ImportFileError lists every fault.
-    """
-    faults = Faults(str(path))
-    rows = await asyncio.to_thread(read_rows, path, COLUMNS, ("id", "name"), faults)
-    records = await asyncio.to_thread(_records_of, rows, plan, faults)
-    faults.raise_if_any()
-    async with store.write() as connection:
-        added = await customers.put(store, connection, records)
-    return ImportResult(added, len(records) - added)
-
-
-def _records_of(rows: list[Row], plan: NumberPlan, faults: Faults) -> list[Customer]:
-    seen: dict[str, int] = {}
-    records = []
-    for row in rows:
-        first = seen.setdefault(row["id"], row.line)
-        if first != row.line:
-            faults.add(row.line, f"id: {row['id']!r} stands in line {first} already")
-        for column, longest in _LONGEST.items():
-            if len(row[column]) > longest:
-                faults.add(row.line, f"{column}: expected at most {longest} characters, got {len(row[column])}")
-        records.append(_record_of(row, plan, faults))
-    return records
-
-
-def _record_of(row: Row, plan: NumberPlan, faults: Faults) -> Customer:
-    numbers: dict[str, None] = {}
-    for text in row.list_of("numbers"):
-        try:
-            numbers[plan.e164(text)] = None
-        except InvalidRequestError as error:
-            faults.add(row.line, f"numbers: {error}")
-    vip = row["vip"].lower()
-    if vip not in _YES | _NO:
-        faults.add(row.line, f"vip: expected yes or no, got {row['vip'][:80]!r}")
-    return Customer(
-        id=row["id"],
-        name=row["name"],
-        company=row["company"],
-        account=row["account"],
-        language=row["language"],
-        vip=vip in _YES,
-        note=row["note"],
-        numbers=tuple(numbers),
-    )

@@ -155,7 +155,7 @@ def commands() -> set[str]:
 def test_commands_that_a_document_names_exist(document: Path) -> None:
     known = commands()
     groups = {name.partition(" ")[0] for name in known if " " in name}
-    for name, below in re.findall(r"(?:^|[\s/(])callyard ([a-z]+)(?: ([a-z]+))?", code_of(document)):
+    for name, below in re.findall(r"(?:^|[\s/(])callyard ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?", code_of(document)):
         typed = f"{name} {below}".strip() if name in groups else name
         assert typed in known, f"{document.name}: callyard {typed}"
 

@@ -151,6 +151,10 @@ class BaseStep(Part, ABC):
         """Names among those assigned whose values are kept secret."""
         yield from ()
 
+    def open_secrets(self) -> Iterator[tuple[Place, str]]:
+        """Values that must be variables that are kept secret."""
+        yield from ()
+
     def languages(self) -> Iterator[tuple[Place, str]]:
         """Languages that callers hear from here on."""
         yield from ()

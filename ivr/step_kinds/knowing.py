@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ivr.conditions import Condition, ConditionError
 from ivr.step_kinds.base import BaseStep, Named, Place, Steps, Target, Thing, Way
-from ivr.step_values import CONTINUE, Case, LookUpField, one_field, some_cases
+from ivr.step_values import CONTINUE, PIN, Case, LookUpField, one_field, some_cases
 from ivr.steps import CustomerFound, LookUpCustomer
-from ivr.values import Name, VariableName
+from ivr.values import Name, VariableName, wrong
 
 if TYPE_CHECKING:
     from ivr.progress import Progress
@@ -48,22 +48,45 @@ class LookupStep(BaseStep):
     found: Target = CONTINUE
     several: Target = CONTINUE
     unknown: Target = CONTINUE
+    wrong: Target | None = None
+    blocked: Target | None = None
+
+    @model_validator(mode="after")
+    def _ways_of_a_pin(self) -> LookupStep:
+        for way in ("wrong", "blocked"):
+            if PIN not in self.lookup and getattr(self, way) is not None:
+                raise wrong(f"{way} is where a PIN leads: expected {{ account: $account, pin: $pin }} with it")
+        return self
 
     def exits(self) -> Mapping[Way, Target]:
-        return {("found",): self.found, ("several",): self.several, ("unknown",): self.unknown}
+        """Where nothing is said of a PIN that does not do, it leads where nobody is found."""
+        exits: dict[Way, Target] = {("found",): self.found, ("several",): self.several, ("unknown",): self.unknown}
+        given: dict[Way, Target] = {
+            (way,): to for way, to in (("wrong", self.wrong), ("blocked", self.blocked)) if to is not None
+        }
+        return {**exits, **given}
 
     def take(self, call: Progress) -> Steps:
-        ((by, value),) = self.lookup.items()
+        by, value = next((by, value) for by, value in self.lookup.items() if by != PIN)
         wanted = call.fill(value)
+        pin = call.fill(self.lookup[PIN]) if PIN in self.lookup else None
         found = CustomerFound(0)
-        if wanted:
-            answer = yield LookUpCustomer(by, wanted)
+        if pin == "":
+            found = CustomerFound(0, refused="wrong")
+        elif wanted:
+            answer = yield LookUpCustomer(by, wanted, pin)
             assert isinstance(answer, CustomerFound)
             found = answer
         if found.matches == 1:
             call.know(found.values)
         call.keep("customer.matches", str(found.matches))
+        if found.refused:
+            return next(way for way in ((found.refused,), ("unknown",)) if way in self.exits())
         return ("found",) if found.matches == 1 else ("several",) if found.matches else ("unknown",)
+
+    def open_secrets(self) -> Iterator[tuple[Place, str]]:
+        if PIN in self.lookup:
+            yield ("lookup", PIN), self.lookup[PIN]
 
     def values(self) -> Iterator[tuple[Place, str]]:
         for by, value in self.lookup.items():

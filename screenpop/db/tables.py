@@ -140,6 +140,13 @@ customer = Table(
     Column("folded", Text, nullable=False, comment="name, company and account, case-folded, for searching"),
 )
 
+customer_pin = Table(
+    "customer_pin",
+    metadata,
+    Column("customer_id", ForeignKey("customer.id", ondelete="CASCADE"), primary_key=True),
+    Column("hash", Text, nullable=False, comment="argon2id; apart from the record, so that no reading of it brings it"),
+)
+
 customer_number = Table(
     "customer_number",
     metadata,

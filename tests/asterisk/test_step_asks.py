@@ -1,4 +1,4 @@
-"""Steps that ask and confirm, as callers meet them: typed, read back, corrected, confirmed; yes and no."""
+"""Steps that ask, as callers meet them: typed, read back, corrected, confirmed; yes and no; who proves who they are."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,10 +13,13 @@ from tests.asterisk.world import Stage, copy_site, open_stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-ACCOUNT, ORDER = (f"+4989999985{at:02d}" for at in range(2))
+ACCOUNT, ORDER, PIN = (f"+4989999985{at:02d}" for at in range(3))
+#: Of the site's customers; what she types must stand nowhere.
+AMELIA, HER_PIN = "100201", "97531864"
 NUMBERS = f"""
 "{ACCOUNT}": {{ flow: account }}
 "{ORDER}": {{ flow: order }}
+"{PIN}": {{ flow: proof }}
 """
 FLOWS = {
     "account": """
@@ -33,6 +36,27 @@ nodes:
       otherwise: [hangup]
     - say: Thank you, it is kept.
     - queue: billing
+""",
+    "proof": """
+start: door
+nodes:
+  door:
+    - answer
+    - set: { account: "100201" }
+    - collect: Your PIN?
+      into: pin
+      digits: 4-8
+      end: hash
+      wait: 20s
+      secret: true
+    - lookup: { account: $account, pin: $pin }
+      found: [{ say: You are known. }, { queue: billing }]
+      wrong: wrong
+      blocked: [{ say: That was too often. }, hangup]
+      unknown: [{ say: Nobody has that. }, hangup]
+  wrong:
+    - say: That is not it.
+    - goto: door
 """,
     "order": """
 start: door
@@ -54,6 +78,12 @@ def _site(folder: Path) -> Path:
         file.write(NUMBERS)
     for name, text in FLOWS.items():
         (site / "flows" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    customers = site / "customers.csv"
+    header, *rows = customers.read_text(encoding="utf-8").splitlines()
+    customers.write_text(
+        "\n".join([f"{header},pin", *(f"{row},{HER_PIN if AMELIA in row else ''}" for row in rows), ""]),
+        encoding="utf-8",
+    )
     return site
 
 
@@ -107,3 +137,29 @@ async def test_a_caller_says_yes_or_no_by_the_keys_of_the_flow(stage: Stage, key
     await hearing.hears("Do you want to cancel your order?")
     await call.media.press(key)
     await hearing.hears(text)
+
+
+async def test_who_has_the_pin_is_known_and_who_guesses_is_blocked_and_no_pin_is_written_down(stage: Stage) -> None:
+    call, hearing = await _dial(stage, PIN)
+    await hearing.hears("Your PIN?")
+    await call.media.press("86421357#")
+    await hearing.hears("That is not it.")
+    await call.media.press(f"{HER_PIN}#")
+    await hearing.hears("You are known.")
+    interaction_id = await stage.arrived(call.caller_number)
+    row = await stage.row(
+        "the customer", "SELECT customer_id FROM interaction WHERE id = ? AND customer_id IS NOT NULL", interaction_id
+    )
+    assert row["customer_id"] == "C1001"
+    guesser, hearing = await _dial(stage, PIN)
+    for _ in range(3):
+        await hearing.hears("Your PIN?")
+        await guesser.media.press("86421357#")
+        await hearing.hears("That is not it.")
+    await guesser.media.press(f"{HER_PIN}#")
+    await hearing.hears("That was too often.")
+    await stage.restart()
+    told = [file for file in (stage.world.folder / "data").rglob("*") if file.is_file()]
+    for typed in (HER_PIN, "86421357"):
+        assert not [file for file in told if typed.encode() in file.read_bytes()]
+        assert typed not in stage.log()

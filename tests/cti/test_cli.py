@@ -303,3 +303,26 @@ def test_serve_does_not_start_on_a_broken_site(begun: Run, tmp_path: Path) -> No
     result = begun("serve")
     assert result.exit_code == 1
     assert "numbers.yaml:1:1" in result.stderr
+
+
+def test_a_pin_is_read_from_standard_input_and_stands_nowhere(begun: Run, tmp_path: Path) -> None:
+    assert begun("customers", "import", str(tmp_path / "site" / "customers.csv")).exit_code == 0
+    result = begun("customers", "set-pin", "C1001", stdin="864209\n")
+    assert (result.exit_code, result.output) == (0, "PIN of C1001 set\n")
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"864209" in file.read_bytes()]
+    assert begun("customers", "set-pin", "C1001", "--remove").output == "PIN of C1001 removed\n"
+
+
+@pytest.mark.parametrize(
+    ("customer", "stdin", "said"),
+    [
+        ("C1001", "12\n", "PIN: expected 4 to 16 digits, got something else"),
+        ("C1001", "", "expected a PIN, got nothing; --remove takes it away"),
+        ("C9999", "1234\n", "customer 'C9999': expected one that exists"),
+    ],
+)
+def test_a_pin_that_cannot_be_set_is_refused(begun: Run, tmp_path: Path, customer: str, stdin: str, said: str) -> None:
+    begun("customers", "import", str(tmp_path / "site" / "customers.csv"))
+    result = begun("customers", "set-pin", customer, stdin=stdin)
+    assert result.exit_code == 1
+    assert said in result.stderr

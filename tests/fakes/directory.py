@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 class FakeMatch:
     matches: int = 0
     values: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
 
 
 class FakeDirectory:
@@ -26,9 +27,11 @@ class FakeDirectory:
     async def recall(self, interaction_id: str, number: str) -> None:
         self.asked.append((interaction_id, "recall", number))
 
-    async def look_up(self, interaction_id: str, by: str, value: str) -> FakeMatch:
+    async def look_up(self, interaction_id: str, by: str, value: str, pin: str | None = None) -> FakeMatch:
         self.asked.append((interaction_id, by, value))
         found = self.customers.get((by, value), [])
+        if pin is not None and len(found) == 1 and found[0].get("pin") != pin:
+            return FakeMatch(refused="wrong")
         return FakeMatch(len(found), found[0] if len(found) == 1 else {})
 
     async def last_agent(self, interaction_id: str) -> str:

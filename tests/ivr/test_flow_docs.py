@@ -15,15 +15,15 @@ from ivr.flow_tests import NOTHING, TURNS, Expected, Given, read_tests
 from ivr.hours import Calendar
 from ivr.lint import CALL_VARIABLES, SOUND_ENDINGS
 from ivr.loader import load_site
+from ivr.reasons import SYSTEM_REASONS, ReasonsFile
 from ivr.schema import STEPS, Flow
 from ivr.settings import (
     CUSTOMER_FIELDS,
-    SYSTEM_REASONS,
     AgentRules,
     FailSafe,
     NumberRule,
+    PinRules,
     Queue,
-    ReasonsFile,
     SecretReference,
     Settings,
     Trunk,
@@ -59,6 +59,7 @@ def test_every_step_and_its_options_are_documented(word: str) -> None:
         (Settings, "site.yaml"),
         (AgentRules, "site.yaml"),
         (FailSafe, "site.yaml"),
+        (PinRules, "site.yaml"),
         (NumberRule, "numbers.yaml"),
         (Queue, "queues.yaml"),
         (Calendar, "hours.yaml"),

@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from acd import commands
 from screenpop.csv_file import ImportResult
-from screenpop.customers import COLUMNS, CustomerDirectory, import_customers
+from screenpop.customer_file import COLUMNS, import_customers
+from screenpop.customers import CustomerDirectory
 from screenpop.db import customers, history
 from screenpop.db.records import Records
 from screenpop.db.store import Answer, Store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from screenpop.customers import import_customers
+from screenpop.customer_file import import_customers
 from screenpop.db import customers
 from screenpop.db.store import Store
 from screenpop.numbers import NumberPlan
