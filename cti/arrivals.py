@@ -36,6 +36,7 @@ from cti.prelude import NoMeasures, prelude
 from cti.queue_wait import CALLER_NAME
 from cti.session_ports import SessionPorts
 from ivr.interpreter import Execution
+from ivr.past_calls import history_of
 from ivr.settings import NumberRule
 from ivr.site import Site
 from ivr.steps import Cause
@@ -228,7 +229,9 @@ class Arrivals:
         else:
             number = self._ports.outbound().written(caller)
             self._dispatcher.submit(InteractionArrived(interaction_id, caller, dialled, session.flow, number=number))
-            await self._ports.directory.match_caller(interaction_id, caller)
+            match = await self._ports.directory.match_caller(interaction_id, caller)
+            site = self._site()
+            session.remember(history_of(match.past, site.reasons.open, self._ports.utc(), site.settings.time_zone))
         await conversation.set_variable("CALLYARD_SEEN", "1")
         if carried.away:
             await conversation.set_variable("CALLYARD_AWAY", "")

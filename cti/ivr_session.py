@@ -123,6 +123,10 @@ class IvrSession:
         """The name of the message that the caller has left, also one that they are just leaving; empty for none."""
         return "" if self._message is None else self._ports.messages.name(self._message)
 
+    def remember(self, history: Mapping[str, str]) -> None:
+        """What is known of the caller's earlier calls, before the flow begins."""
+        self._execution.remember(history)
+
     # --- what the dispatcher tells ---------------------------------------------------------------------
 
     def press(self, digit: str) -> None:

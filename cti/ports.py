@@ -8,15 +8,19 @@ from typing import Protocol
 from acd.commands import Fact, OfferInteraction
 from acd.model import AgentProfile
 from acd.snapshot import InteractionView
+from ivr.past_calls import PastCall
 
 
 class CustomerMatch(Protocol):
-    """What a look-up found. `values` are the fields of the record when `matches` is 1."""
+    """What a look-up found. `values` are the fields of the record when `matches` is 1; `past`: earlier calls, newest
+    first."""
 
     @property
     def matches(self) -> int: ...
     @property
     def values(self) -> Mapping[str, str]: ...
+    @property
+    def past(self) -> Sequence[PastCall]: ...
     @property
     def refused(self) -> str:
         """Why nobody is found although somebody fits: the PIN was `wrong`, or too many were: `blocked`."""

@@ -1,8 +1,8 @@
 """Conditions of a flow: CEL behind our own small border.
 
 CEL has no loops and no access to Python. What it lacks is a time limit, so comprehensions (`all`, `map` …) are
-refused and the text is short. Variables of a call are text, save two that the customer's record gives:
-`customer.vip` is true or false, `customer.matches` a number.
+refused and the text is short. Variables of a call are text, save those that are true or false (`customer.vip`,
+`history.open_case`) and numbers (`customer.matches`, `history.calls_today`, `history.minutes_since_last`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import cel
 
 from ivr.errors import IvrError, did_you_mean, one_of, quote
+from ivr.past_calls import NO_HISTORY
 
 MOST_CHARACTERS = 400
 MOST_VALUE_CHARACTERS = 256
@@ -22,6 +23,9 @@ MOST_VALUE_CHARACTERS = 256
 #: All that may be called in a condition.
 FUNCTIONS = ("contains", "endsWith", "int", "matches", "size", "startsWith", "string")
 
+_YES_OR_NO = ("customer.vip", "history.open_case")
+_NUMBERS = ("customer.matches", "history.calls_today", "history.minutes_since_last")
+_KINDS = f"{' and '.join(_YES_OR_NO)} are true or false, {', '.join(_NUMBERS)} numbers, all else text"
 _TRUE = frozenset({"true", "yes", "1"})
 _TOKEN = re.compile(
     r"""(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(?P<name>[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)(?P<call>\s*\()?"""
@@ -110,14 +114,14 @@ class Condition:
         except (TypeError, ValueError, KeyError, RuntimeError, OverflowError, ZeroDivisionError) as error:
             said = str(error)
             if "No such overload" in said:
-                said = "the kinds do not fit; customer.vip is true or false, customer.matches a number, all else text"
+                said = f"the kinds do not fit; {_KINDS}"
             raise ConditionError(f"the condition cannot be evaluated: {said.splitlines()[0]}") from error
 
 
 def _context(variables: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
     context: dict[str, Any] = {}
     for name in names:
-        value = _typed(name, variables.get(name, ""))
+        value = _typed(name, variables.get(name, NO_HISTORY.get(name, "")))
         root, _, rest = name.partition(".")
         if rest:
             context.setdefault(root, {})[rest] = value
@@ -128,12 +132,12 @@ def _context(variables: Mapping[str, str], names: Iterable[str]) -> dict[str, An
 
 def is_yes_or_no(name: str) -> bool:
     """Whether a variable is true or false, and no text."""
-    return name == "customer.vip"
+    return name in _YES_OR_NO
 
 
 def is_number(name: str) -> bool:
     """Whether a variable is a number that is at least 0, and no text."""
-    return name == "customer.matches"
+    return name in _NUMBERS
 
 
 def _typed(name: str, value: str) -> str | bool | int:

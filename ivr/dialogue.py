@@ -66,7 +66,11 @@ def run_test(site: Site, test: ReadTest, tape: list[Entry] | None = None) -> Pro
     given = test.given
     actors = _Actors(site, test)
     try:
-        return actors.ends(walk(site, given.number, given.caller or "", actors, time_of(site, test), tape=tape))
+        return actors.ends(
+            walk(
+                site, given.number, given.caller or "", actors, time_of(site, test), history=given.remembered, tape=tape
+            )
+        )
     except _Stopped as stopped:
         return stopped.problem
 

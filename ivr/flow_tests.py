@@ -12,15 +12,18 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Field,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
+from ivr.conditions import is_number, is_yes_or_no
 from ivr.errors import Problem, did_you_mean, one_of, quote
 from ivr.lint import unknown
 from ivr.messages import problems_of
+from ivr.past_calls import NO_HISTORY
 from ivr.positions import Document, Path, read_document
 from ivr.settings import CUSTOMER_FIELDS
 from ivr.site import Site
@@ -71,6 +74,25 @@ def _record(fields: Mapping[str, str]) -> Mapping[str, str]:
     return {**fields, "vip": YES_NO[vip]}
 
 
+def _history(value: Any) -> Any:
+    """Numbers and yes or no are written as such, and are the texts that flows keep."""
+    if not isinstance(value, dict):
+        return value
+    known = [name.removeprefix("history.") for name in NO_HISTORY]
+    for name in value:
+        if name not in known:
+            raise wrong(f"unknown word {quote(name)} of history: {one_of(known)}{did_you_mean(name, known)}")
+    written = {name: str(each).lower() if isinstance(each, bool | int) else each for name, each in value.items()}
+    for name, each in written.items():
+        if is_number(f"history.{name}") and not re.fullmatch(r"[0-9]{1,6}", str(each)):
+            raise wrong(f"{name} {quote(each)}: expected a number")
+        if is_yes_or_no(f"history.{name}"):
+            if each not in YES_NO:
+                raise wrong(f"{name} {quote(each)}: expected yes or no")
+            written[name] = YES_NO[each]
+    return written
+
+
 def _some(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     if not entries:
         raise wrong("the dialogue is empty: expected at least one entry, such as - hears: Welcome")
@@ -100,6 +122,16 @@ Keys = Annotated[
         {"anyOf": [{"type": "string", "pattern": f"^([0-9*#]+|star|hash|{NOTHING})$"}, {"type": "integer"}]}
     ),
 ]
+History = Annotated[
+    Mapping[VariableName, str],
+    BeforeValidator(_history),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}]},
+        }
+    ),
+]
 Record = Annotated[Mapping[VariableName, Annotated[str, BeforeValidator(_yes_no)]], AfterValidator(_record)]
 
 
@@ -114,6 +146,12 @@ class Given(Part):
     caller: PhoneNumber | None = None
     customer: Record | None = None
     customers: tuple[Record, ...] = ()
+    history: History = Field(default_factory=dict)
+
+    @property
+    def remembered(self) -> Mapping[str, str]:
+        """The variables of earlier calls; what is not given is as if there was none."""
+        return {f"history.{name}": value for name, value in self.history.items()}
 
 
 class Turn(Part):

@@ -131,6 +131,10 @@ class Execution:
             self._asked = over.value
         return self._asked
 
+    def remember(self, history: Mapping[str, str]) -> None:
+        """What is known of the caller's earlier calls (`ivr.past_calls`), before the first step."""
+        self._call.remember(history)
+
     def waiting_in(self, queue: str) -> Waiting:
         """How this caller waits in a queue of the site, to which they may have been moved; KeyError if unknown."""
         return self._call.waiting_in(queue)

@@ -12,6 +12,7 @@ from pathlib import Path as Folder
 from ivr.conditions import Condition, ConditionError
 from ivr.errors import Problem, did_you_mean, one_of, quote
 from ivr.layout import Layout, Placed
+from ivr.past_calls import NO_HISTORY, OUTCOMES
 from ivr.positions import Document, Entry, Path
 from ivr.prompts import names_in
 from ivr.settings import CUSTOMER_FIELDS, NumberRule, Settings
@@ -25,7 +26,7 @@ CALL_VARIABLES = ("caller", "dialled", "interaction_id", "language")
 
 
 #: Names that a flow may not give values to.
-RESERVED = (*CALL_VARIABLES, "customer")
+RESERVED = (*CALL_VARIABLES, "customer", "history")
 #: Endings of sound files that Asterisk plays.
 SOUND_ENDINGS = ("wav", "wav16", "sln", "sln16", "g722", "ulaw", "alaw", "gsm")
 
@@ -83,7 +84,7 @@ class Names:
 
     def variables(self, flow: str) -> frozenset[str]:
         """The variables that a text or condition of a flow may use."""
-        known = {*CALL_VARIABLES, "customer.matches", *(f"customer.{name}" for name in CUSTOMER_FIELDS)}
+        known = {*CALL_VARIABLES, *NO_HISTORY, "customer.matches", *(f"customer.{name}" for name in CUSTOMER_FIELDS)}
         if self.settings is not None:
             known |= {f"customer.{name}" for name in self.settings.customer_fields}
         for rule in self.numbers:
@@ -236,7 +237,13 @@ def _check_own_words(document: Document, placed: Placed, names: Names) -> Iterat
 def _check_compared(document: Document, placed: Placed, names: Names) -> Iterator[Problem]:
     """Cases that can never be: a language that the site does not have, a VIP who is neither."""
     for place, value, case in placed.step.compared():
-        domain = {"language": names.languages, "customer.vip": ("true", "false")}
+        yes_no = ("true", "false")
+        domain = {
+            "language": names.languages,
+            "customer.vip": yes_no,
+            "history.open_case": yes_no,
+            "history.last_outcome": OUTCOMES,
+        }
         used = tuple(names_in(value, whole=True))
         known = domain.get(used[0], ()) if len(used) == 1 else ()
         if known and case not in known:
@@ -250,7 +257,8 @@ def _check_condition(
     try:
         condition = Condition(text)
         condition.check(known)
-        if not can_hold(condition, {"language": names.languages} if names.languages else {}):
+        domains = {"history.last_outcome": ("", *OUTCOMES)} | ({"language": names.languages} if names.languages else {})
+        if not can_hold(condition, domains):
             yield document.problem(path, "the condition can never hold: expected one that some caller fulfils")
     except ConditionError as error:
         problem = document.problem(path, str(error))

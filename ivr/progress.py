@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from ivr.callback_dialogue import lead
+from ivr.past_calls import NO_HISTORY
 from ivr.prompts import fill, sound_prompt, text_prompt
 from ivr.steps import Instruction, Promise, Prompt, Result, Waiting
 from ivr.values import Texts
@@ -75,7 +76,7 @@ class Progress:
     @property
     def known(self) -> dict[str, str]:
         """All values, secrets among them."""
-        return {**self._variables, **self._secrets, "language": self.language}
+        return {**NO_HISTORY, **self._variables, **self._secrets, "language": self.language}
 
     # --- hearing -----------------------------------------------------------------------------------------
 
@@ -121,6 +122,10 @@ class Progress:
         """A customer's record that was found replaces the one before."""
         kept = {name: text for name, text in self._variables.items() if not name.startswith("customer.")}
         self._variables = kept | {f"customer.{name}": text for name, text in values.items()}
+
+    def remember(self, history: Mapping[str, str]) -> None:
+        """What is known of the caller's earlier calls."""
+        self._variables |= history
 
     def choose(self, label: str, value: str) -> None:
         """The caller chose or typed something that agents are told."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, TypeAdapter
+from typing_extensions import TypeAliasType
 
 from ivr.errors import did_you_mean, quote
 from ivr.step_kinds.agents import CallbackStep, QueueStep, VoicemailStep
@@ -70,11 +71,16 @@ def _step(value: Any) -> Any:
 if TYPE_CHECKING:
     Step = BaseStep
 else:
-    Step = Annotated[
-        Union[tuple(Annotated[kind, Tag(f"step:{word}")] for word, kind in STEPS.items())],  # noqa: UP007 (computed)
-        Discriminator(_word_of),
-        BeforeValidator(_step),
-    ]
+    # With a name of its own the union is gone through once; otherwise each kind would be gone into from within the one
+    # before it, and a few kinds more would be deeper than Python's stack.
+    Step = TypeAliasType(
+        "Step",
+        Annotated[
+            Union[tuple(Annotated[kind, Tag(f"step:{word}")] for word, kind in STEPS.items())],  # noqa: UP007 (computed)
+            Discriminator(_word_of),
+            BeforeValidator(_step),
+        ],
+    )
 
 
 class Flow(Part):
@@ -94,7 +100,7 @@ def flow_schema() -> dict[str, Any]:
     schema = TypeAdapter(Flow).json_schema(by_alias=True)
     definitions = schema["$defs"]
     for definition in definitions.values():
-        for kind in definition["properties"].values():
+        for kind in definition.get("properties", {}).values():
             if isinstance(kind.get("default"), float):
                 kind["default"] = f"{kind['default']:g}s"
     for word in BARE_WORDS:

@@ -8,7 +8,7 @@ already cut a prompt before its first word.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -153,11 +153,13 @@ def walk(
     now: datetime,
     *,
     language: str = "",
+    history: Mapping[str, str] | None = None,
     tape: list[Entry] | None = None,
 ) -> Over:
     """A call to a number, from its first step to its end. `now` is aware; an unlisted number refuses the call.
 
-    `tape` gets everything that happens, so that a real call can be held against it.
+    `history`: what is known of the caller's earlier calls. `tape` gets everything that happens, so that a real call
+    can be held against it.
     """
     tape = [] if tape is None else tape
     rule = site.route(dialled)
@@ -165,7 +167,7 @@ def walk(
         over = Over(End(Ending.REFUSED, Cause.UNALLOCATED, "unlisted number"), None)
         tape.append(over)
         return over
-    variables = {**rule.labels, **_brought(caller, dialled)}
+    variables = {**rule.labels, **_brought(caller, dialled), **(history or {})}
     return _Walk(site, Execution(site, rule.flow, variables, language or rule.language), party, now, tape).go()
 
 

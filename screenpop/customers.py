@@ -29,6 +29,8 @@ MatchWord = Literal["none", "one", "several", "withheld", "unavailable"]
 #: What a flow may look a customer up by.
 FIELDS = ("number", "account", "id")
 _PAST_SHOWN = 5
+#: So many are read when a call arrives: flows ask how often somebody has called today.
+_PAST_READ = 20
 
 Find = Callable[[Connection], tuple[Customer, ...]]
 
@@ -44,6 +46,8 @@ class Match:
     caller: Caller
     customers: tuple[Customer, ...] = ()
     history: tuple[PastInteraction, ...] = ()
+    #: More of them than are shown, where the call has just arrived.
+    past: tuple[PastInteraction, ...] = ()
     refused: str = ""
 
     @property
@@ -312,13 +316,14 @@ class CustomerDirectory:
     ) -> None:
         match = Match("unavailable", caller)
         before = self._kept.get(interaction_id)
+        most = _PAST_READ if how == "matched" else _PAST_SHOWN
 
         def ask(connection: Connection) -> tuple[tuple[Customer, ...], tuple[PastInteraction, ...] | SQLAlchemyError]:
             people = find(connection)
             if before is not None and before.word == "one" and [each.id for each in people] == [before.customers[0].id]:
                 return people, before.history  # read a moment ago, in the same call
             try:
-                return people, _past(connection, interaction_id, people, caller)
+                return people, _past(connection, interaction_id, people, caller, most)
             except SQLAlchemyError as error:  # who they are counts for more than what was
                 return people, error
 
@@ -328,7 +333,7 @@ class CustomerDirectory:
             if isinstance(past, SQLAlchemyError):
                 log.warning("history not read", interaction_id=interaction_id, why=_why(past))
                 past = ()
-            match = Match(_word(people), caller, people, past)
+            match = Match(_word(people), caller, people, past[:_PAST_SHOWN], past=past)
             self._learn(interaction_id, match, how)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("look-up failed", interaction_id=interaction_id, why=_why(error))
@@ -358,14 +363,18 @@ class CustomerDirectory:
 
 
 def _past(
-    connection: Connection, interaction_id: str, people: tuple[Customer, ...], caller: Caller
+    connection: Connection,
+    interaction_id: str,
+    people: tuple[Customer, ...],
+    caller: Caller,
+    most: int = _PAST_SHOWN,
 ) -> tuple[PastInteraction, ...]:
     """What happened before: with the customer, or with the caller's number where not exactly one fits."""
     if len(people) == 1:
-        return history.look_of_customer(connection, people[0].id, limit=_PAST_SHOWN, besides=interaction_id)
+        return history.look_of_customer(connection, people[0].id, limit=most, besides=interaction_id)
     if not caller.number:
         return ()
-    return history.look_of_number(connection, caller.number, limit=_PAST_SHOWN, besides=interaction_id)
+    return history.look_of_number(connection, caller.number, limit=most, besides=interaction_id)
 
 
 def _why(error: Exception) -> str:

@@ -45,7 +45,8 @@ class Customer(Value):
 
 
 class PastInteraction(Value):
-    """One earlier interaction, in one line. `at`: arrival, microseconds UTC; `agent`: a name; empty where unknown."""
+    """One earlier interaction, in one line. `at`: arrival, microseconds UTC; `agent`: a name; empty where unknown;
+    `promised`: they are to be called back, and nobody has yet."""
 
     interaction_id: str
     at: int
@@ -54,6 +55,7 @@ class PastInteraction(Value):
     agent: str = ""
     disposition: str = ""
     note: str = ""
+    promised: bool = False
 
 
 class Person(Value):

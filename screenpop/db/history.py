@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, Select, Table, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from screenpop.db.tables import interaction, offer, person, queue_visit, recording, survey_answer, talk
+from acd.model import CallbackState
+from screenpop.db.tables import callback, interaction, offer, person, queue_visit, recording, survey_answer, talk
 from screenpop.model import PastInteraction
 
 MOST_LISTED = 200
+#: States of a promise that nobody has kept yet.
+_STANDING = (CallbackState.PROMISED, CallbackState.CALLING, CallbackState.ANSWERED)
 MOST_SEARCHED = 20
 
 
@@ -30,6 +33,7 @@ def _last(whose: ColumnElement[bool]) -> Select[Any]:
         some.outerjoin(talk, talk.c.id == _newest(talk, "started_at", some.c.id))
         .outerjoin(queue_visit, queue_visit.c.id == _newest(queue_visit, "entered_at", some.c.id))
         .outerjoin(person, person.c.username == served_by)
+        .outerjoin(callback, callback.c.interaction_id == some.c.id)
     )
     return (
         select(
@@ -39,6 +43,7 @@ def _last(whose: ColumnElement[bool]) -> Select[Any]:
             queue_visit.c.queue,
             talk.c.disposition,
             talk.c.note,
+            callback.c.state.label("callback"),
             func.coalesce(person.c.name, served_by).label("agent"),
         )
         .select_from(parts)
@@ -125,6 +130,7 @@ def _past(
             agent=row["agent"],
             disposition=row["disposition"] or "",
             note=row["note"] or "",
+            promised=row["callback"] in _STANDING,
         )
         for row in found.mappings()
     )

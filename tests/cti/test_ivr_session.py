@@ -11,10 +11,11 @@ import pytest
 from acd.commands import InteractionClosed
 from acd.events import ClockReached, InteractionQueued, PhoneChanged
 from acd.model import Phone, Stage
+from screenpop.model import PastInteraction
 from tests.cti.conversations import MENU, QUEUE, C, one_call, serve, submitted
 from tests.fakes.call import FakeCall
 from tests.fakes.clock import settle
-from tests.fakes.reception import Reception
+from tests.fakes.reception import EPOCH, Reception
 
 pytestmark = pytest.mark.usefixtures("short_lags")
 
@@ -210,3 +211,24 @@ async def test_a_session_may_end_at_any_point_while_the_caller_lives(tmp_path: P
         assert view is not None, "the caller lives"
         assert not view.attached
         assert reception.board.exchange.session(C) is None
+
+
+async def test_what_was_before_is_known_from_the_first_step_also_after_a_restart(tmp_path: Path) -> None:
+    nodes = """
+  door:
+    - if: history.last_outcome == "abandoned_in_queue" && history.calls_today == 1
+      then: [say: "Welcome back {history.last_queue}"]
+    - menu: Press one or two
+      keys: { 1: door }
+"""
+    async with Reception(tmp_path, nodes) as reception:
+        at = int(EPOCH.timestamp() * 1e6) - 60_000_000
+        reception.directory.past = [
+            PastInteraction(interaction_id="old", at=at, queue="sales", outcome="abandoned_in_queue")
+        ]
+        async with reception.call() as call:
+            await call.playing("Welcome back sales")
+            call.end_prompt()
+            await call.playing("Press one or two")
+            _, _, variables = orjson.loads(call.variables["CALLYARD_STATE"])
+            assert variables["history.last_queue"] == "sales"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from screenpop.model import PastInteraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +13,7 @@ class FakeMatch:
     matches: int = 0
     values: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
+    past: Sequence[PastInteraction] = ()
 
 
 class FakeDirectory:
@@ -20,9 +23,10 @@ class FakeDirectory:
         self.customers = dict(customers or {})
         self.asked: list[tuple[str, str, str]] = []
         self.last_agents: dict[str, str] = {}
+        self.past: Sequence[PastInteraction] = ()
 
     async def match_caller(self, interaction_id: str, number: str) -> FakeMatch:
-        return await self.look_up(interaction_id, "number", number)
+        return replace(await self.look_up(interaction_id, "number", number), past=self.past)
 
     async def recall(self, interaction_id: str, number: str) -> None:
         self.asked.append((interaction_id, "recall", number))

@@ -25,7 +25,7 @@ from tests.fakes.directory import FakeDirectory
 from tests.fakes.site import FakeSounds, small_site
 from tests.fakes.switchboard import Switchboard
 
-_EPOCH = datetime(2026, 1, 5, 12, tzinfo=UTC)
+EPOCH = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 class Reception:
@@ -63,7 +63,7 @@ class Reception:
             sounds=self.sounds,
             story=self,
             dial_string=self.board.exchange.dial_string,
-            utc=lambda: _EPOCH,
+            utc=lambda: EPOCH,
             messages=self.messages,
             recordings=self.recordings,
             outbound=lambda: Outbound("DE"),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import OperationalError
 
+from acd.commands import CallbackChanged
+from acd.model import CallbackState
 from screenpop.customers import CustomerDirectory
 from screenpop.db import customers, history
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.db.tables import customer
 from screenpop.model import PastInteraction
-from tests.screenpop.db.test_records import life_of
+from tests.screenpop.db.test_records import T, life_of
 from tests.screenpop.test_customers import ANNA, BERT, CARL, GERMANY, linked
 
 NUMBER = "030 901820"
@@ -95,3 +98,21 @@ async def test_the_history_of_who_was_found_before_is_read_once_a_call(
         assert asked == ["c1", "c1"]
         await directory.look_up("i1", "id", "c2")
         assert asked == ["c1", "c1", "c2"]
+
+
+async def test_an_arrival_knows_more_of_what_was_before_than_the_pop_shows(store: Store) -> None:
+    async with _directory(store) as (directory, records):
+        for number in range(7):
+            await directory.match_caller(f"old{number}", NUMBER)
+            records.keep(number + 1, life_of(f"old{number}"))
+        promised = CallbackChanged("old6", "billing", "+4930901820", CallbackState.PROMISED, 0, 0, T, T, "")
+        records.keep(8, [promised])
+        await records.flush()
+        match = await directory.match_caller("i1", NUMBER)
+        assert (len(match.past), len(match.history)) == (7, 5)
+        assert [each.interaction_id for each in match.past if each.promised] == ["old6"]
+        records.keep(9, [replace(promised, state=CallbackState.KEPT, changed_at=T + 1)])
+        await records.flush()
+        match = await directory.match_caller("i2", NUMBER)
+        assert not [each for each in match.past if each.promised]
+        assert (await directory.match_caller("i3", "")).past == (), "who withholds the number has none"

@@ -65,6 +65,7 @@ export interface PastInteraction {
   agent: string
   disposition: string
   note: string
+  promised: boolean
 }
 
 /** (label, value) in ranking order. */
