@@ -114,7 +114,7 @@ def check() -> None:
     """Check the site's files: every error with file, line and column; exit status 1 if there is any."""
     settings = _settings()
     site = _site(settings)
-    for problem in site.untranslated:
+    for problem in site.hints:
         print(f"note: {problem}")
     print(
         f"{settings.site_dir}: {len(site.numbers)} numbers, {len(site.flows)} flows, {len(site.queues)} queues: "

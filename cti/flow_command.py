@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ from ivr.flow_tests import ReadTest, files_of_tests, read_tests
 from ivr.graph import as_text
 from ivr.graph import graph as boxes_of
 from ivr.loader import load_site
+from ivr.recordings import FOLDER, listed
 from ivr.schemas import SCHEMAS, schema_of
 from ivr.site import Site
 
@@ -43,7 +45,7 @@ def check(
     hints: Sequence[Problem] = ()
     try:
         loaded = load_site(folder)
-        hints = loaded.untranslated
+        hints = loaded.hints
         tests, found = _tests(loaded)
         errors = sorted(found)
         said = f"{folder}: {len(loaded.flows)} flows, {len(tests)} tests: no errors (version {loaded.version[:12]})"
@@ -136,6 +138,29 @@ def graph(
     except OSError as error:
         fail(f"{svg}: cannot be written: {error.strerror}")
     typer.echo(f"{svg}: written")
+
+
+@app.command()
+def prompts(
+    missing: Annotated[bool, typer.Option("--missing", help="only texts that could be recorded and are not")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="as a table for who records them")] = False,
+    site: SiteFolder = None,
+) -> None:
+    """List the prompts with their texts, and which of them are recorded."""
+    found = listed(_site(site))
+    shown = [each for each in found if each.is_missing or not missing]
+    if as_csv:
+        table = csv.writer(sys.stdout, lineterminator="\n")
+        table.writerow(("id", "language", "state", "file", "text", "note"))
+        for each in shown:
+            file = each.recorded or ("" if each.has_values else f"{FOLDER}/{each.language}/{each.id}.wav")
+            table.writerow((each.id, each.language, each.state, file and f"sounds/{file}", each.text, each.note))
+        return
+    for each in shown:
+        typer.echo(f"{each.id} {each.language} {each.state}: {each.text}" + (f" ({each.note})" if each.note else ""))
+    gaps = sum(each.is_missing for each in found)
+    recorded = sum(bool(each.recorded) for each in found)
+    typer.echo(f"{len(found)} texts: {recorded} recorded, {gaps} recordings missing")
 
 
 def _folder(site: Path | None) -> Path:

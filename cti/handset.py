@@ -134,10 +134,20 @@ class Handset:
     async def _sound(self, prompt: Prompt) -> Path | None:
         """The file to play; None when it cannot be rendered: the caller goes on without it."""
         try:
-            if prompt.sound:
-                return self._ports.sounds.recorded(prompt.sound)
+            if prompt.sound and (sound := self._recorded(prompt)) is not None:
+                return sound
             return await self._ports.sounds.path(prompt.text, prompt.language)
         except SoundError as error:
+            log.error("session.sound_missing", interaction_id=self._interaction_id, error=str(error))
+            return None
+
+    def _recorded(self, prompt: Prompt) -> Path | None:
+        """The site's file; None where it has gone and there is a text to render instead."""
+        try:
+            return self._ports.sounds.recorded(prompt.sound)
+        except SoundError as error:
+            if not prompt.text:
+                raise
             log.error("session.sound_missing", interaction_id=self._interaction_id, error=str(error))
             return None
 

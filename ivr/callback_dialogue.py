@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from ivr.prompts import fill, spoken_key
+from ivr.prompts import spoken_key, text_prompt
 from ivr.step_values import PressedKey
 from ivr.steps import Digits, Instruction, KeyOffer, Play, Promise, Promised, Prompt, ReadDigits, Result
 from ivr.values import Part, Seconds, Texts
@@ -94,9 +94,7 @@ def static(dialogue: Dialogue, language: str, default: str) -> Iterator[Prompt]:
 
 def text(dialogue: Dialogue, which: str, language: str, default: str, **values: str) -> Prompt:
     """One prompt of the dialogue, in a language or, where there are no words in it, in the default one."""
-    by_language = words(getattr(dialogue, which), OURS[which], default)
-    chosen = language if language in by_language else default
-    return Prompt(text=fill(by_language[chosen], values), language=chosen)
+    return text_prompt(words(getattr(dialogue, which), OURS[which], default), language, default, values)
 
 
 def lead(dialogue: Dialogue, wish: Promise, language: str, default: str) -> Generator[Instruction, Result, bool]:

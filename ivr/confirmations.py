@@ -10,7 +10,7 @@ from pydantic import Discriminator, Tag, model_validator
 from ivr.prompts import spoken_key
 from ivr.step_values import PressedKey
 from ivr.steps import Digits, Instruction, Prompt, ReadDigits, Result
-from ivr.values import Part, Text, Texts, TextsByLanguage, shape, wrong
+from ivr.values import Part, Text, Texts, TextsByLanguage, TextsOfPrompt, text_shape, wrong
 
 if TYPE_CHECKING:
     from ivr.progress import Progress
@@ -23,8 +23,11 @@ OURS: Mapping[str, str] = {
 
 #: Words to read back with, or `true` for ours.
 ReadBack = Annotated[
-    Annotated[bool, Tag("kind:ours")] | Annotated[Text, Tag("kind:one")] | Annotated[TextsByLanguage, Tag("kind:many")],
-    Discriminator(lambda value: "kind:ours" if isinstance(value, bool) else shape(value)),
+    Annotated[bool, Tag("kind:ours")]
+    | Annotated[Text, Tag("kind:one")]
+    | Annotated[TextsByLanguage, Tag("kind:many")]
+    | Annotated[TextsOfPrompt, Tag("kind:prompt")],
+    Discriminator(lambda value: "kind:ours" if isinstance(value, bool) else text_shape(value)),
 ]
 
 

@@ -14,7 +14,9 @@ from ivr.errors import Problem, did_you_mean, one_of, quote
 from ivr.layout import Layout, Placed
 from ivr.past_calls import NO_HISTORY, OUTCOMES
 from ivr.positions import Document, Entry, Path
-from ivr.prompts import names_in
+from ivr.prompt_texts import PromptTexts
+from ivr.prompts import names_in, unknown_form
+from ivr.recordings import SOUND_ENDINGS
 from ivr.settings import CUSTOMER_FIELDS, NumberRule, Settings
 from ivr.step_kinds.base import Named, Thing
 from ivr.step_kinds.leading import SubflowStep
@@ -27,8 +29,6 @@ CALL_VARIABLES = ("caller", "dialled", "interaction_id", "language")
 
 #: Names that a flow may not give values to.
 RESERVED = (*CALL_VARIABLES, "customer", "history")
-#: Endings of sound files that Asterisk plays.
-SOUND_ENDINGS = ("wav", "wav16", "sln", "sln16", "g722", "ulaw", "alaw", "gsm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,8 @@ def _check_values(document: Document, placed: Placed, known: frozenset[str], nam
         for name in names_in(value, whole=True):
             if name not in known:
                 yield document.problem((*placed.path, *place), unknown("variable", name, known))
+        if message := unknown_form(value):
+            yield document.problem((*placed.path, *place), message)
 
 
 def _check_secrets(document: Document, placed: Placed, secrets: frozenset[str]) -> Iterator[Problem]:
@@ -275,15 +277,17 @@ def _offset(entry: Entry, offset: int) -> int:
 def check_names(document: Document, path: Path, texts: Texts, known: frozenset[str]) -> Iterator[Problem]:
     """Values that stand in a text must be known."""
     for language, text in ({"": texts} if isinstance(texts, str) else texts).items():
+        at = (*path, language) if language and not isinstance(texts, PromptTexts) else path
         for name in names_in(text):
             if name not in known:
-                at = (*path, language) if language else path
                 yield document.problem(at, unknown("variable", name, known))
+        if message := unknown_form(text):
+            yield document.problem(at, message)
 
 
 def check_languages(document: Document, path: Path, texts: Texts, settings: Settings | None) -> Iterator[Problem]:
-    """Texts must be in the site's languages, and among them in the default one."""
-    if isinstance(texts, str) or settings is None:
+    """Texts must be in the site's languages, and among them in the default one; prompts are checked in their file."""
+    if isinstance(texts, str | PromptTexts) or settings is None:
         return
     for language in texts:
         if language not in settings.languages:

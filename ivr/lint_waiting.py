@@ -9,6 +9,7 @@ from ivr.callback_dialogue import Dialogue
 from ivr.errors import Problem, quote
 from ivr.lint import Names, check_names, unknown
 from ivr.positions import Document, Path
+from ivr.prompt_texts import PromptTexts
 from ivr.settings import Queue, TellRules
 from ivr.values import Texts
 from ivr.waiting_texts import words
@@ -39,7 +40,7 @@ def _check_words(
     """Languages and values are known. A language that is missing has words of our own, or is the next check's."""
     for which, texts in given.items():
         yield from check_names(document, (*path, which), texts, places[which])
-        for language in () if isinstance(texts, str) else texts:
+        for language in () if isinstance(texts, str | PromptTexts) else texts:
             if names.languages and language not in names.languages:
                 message = unknown("language", language, names.languages)
                 yield document.problem((*path, which, language), message, at_key=True)

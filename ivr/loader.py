@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from ivr import recordings
 from ivr.errors import Problem, SiteError, quote
 from ivr.hours import Calendar
 from ivr.layout import lay_out
@@ -28,7 +29,9 @@ from ivr.messages import problems_of
 from ivr.overflow import FLOW, circles
 from ivr.positions import Document, read_document
 from ivr.positions import Path as Place
+from ivr.prompt_texts import PromptBook
 from ivr.reasons import Reasons, ReasonsFile
+from ivr.recordings import PromptRule
 from ivr.schema import Flow
 from ivr.settings import NumberRule, Queue, Settings, Skill, Trunk, canonical, check_number
 from ivr.site import Site
@@ -51,9 +54,11 @@ class _Loading:
         self.folder = folder
         self.problems: list[Problem] = []
         self.digest = hashlib.sha256()
+        self.book = PromptBook({}, None)
 
     def load(self) -> Site:
         settings_file = self._read("site.yaml")
+        prompts_file, prompts = self._prompts(_default_language(settings_file))
         settings = self._model(settings_file, Settings)
         language = settings.default_language if settings else "en"
         zone = settings.time_zone if settings else "UTC"
@@ -82,6 +87,9 @@ class _Loading:
         for name in flows:
             self.problems += check_flow(name, documents[name], names)
         self.problems += check_ways(documents, names)
+        if prompts_file is not None:
+            for prompt_id, rule in prompts.items():
+                self.problems += check_languages(prompts_file, (prompt_id,), rule.texts, settings)
         if numbers_file is not None:
             self.problems += _check_numbers(numbers_file, names)
         for calendar in hours.values():
@@ -94,6 +102,7 @@ class _Loading:
             message = settings.fail_safe.message
             self.problems += check_languages(settings_file, ("fail_safe", "message"), message, settings)
             self.problems += check_names(settings_file, ("fail_safe", "message"), message, frozenset())
+        unheard = recordings.hints(self.folder, prompts_file, prompts, self.book.used) if prompts_file else ()
         if self.problems or settings is None:
             raise SiteError(self.problems)
         return Site(
@@ -109,6 +118,8 @@ class _Loading:
             reasons=reasons.reasons() if reasons else Reasons(),
             layouts=names.layouts,
             untranslated=tuple(untranslated(documents, names)),
+            prompts=prompts,
+            unheard=tuple(unheard),
         )
 
     def _read(self, file: str, *, needed: bool = True) -> Document | None:
@@ -133,7 +144,7 @@ class _Loading:
 
     def _validate(self, document: Document, model: type[Model], value: Any, place: Place, key: str) -> Model | None:
         try:
-            return TypeAdapter(model).validate_python(value)
+            return TypeAdapter(model).validate_python(value, context=self.book)
         except ValidationError as error:
             self.problems += problems_of(document, model, error, place, key)
             return None
@@ -168,6 +179,28 @@ class _Loading:
                 found[name] = checked
         return document, frozenset(entries), found
 
+    def _prompts(self, default: str) -> tuple[Document | None, Mapping[str, PromptRule]]:
+        """`prompts.yaml`, and the book in which all other files find its prompts, with their recordings."""
+        document = self._read("prompts.yaml", needed=False)
+        entries = document.value if document is not None else None
+        if document is None or not isinstance(entries, dict | None):
+            if document is not None:
+                self.problems.append(document.problem((), "expected prompts with their texts, such as welcome:"))
+            return document, {}
+        rules: dict[str, PromptRule] = {}
+        for prompt_id, entry in (entries or {}).items():
+            texts = {default: entry} if not isinstance(entry, dict) else {**entry}
+            note = texts.pop("note", None)
+            value = {"id": prompt_id, "texts": texts, "note": note}
+            rule = self._validate(document, PromptRule, value, (prompt_id,), "id")
+            if rule is not None:
+                rules[prompt_id] = rule
+        for file in recordings.files(self.folder):
+            self.digest.update(f"{file.relative_to(self.folder)}\0".encode())
+        texts_by_id = {prompt_id: recordings.with_recordings(self.folder, rule) for prompt_id, rule in rules.items()}
+        self.book = PromptBook(texts_by_id, frozenset(entries or ()))
+        return document, rules
+
     def _flow_files(self) -> Iterator[tuple[str, Document | None]]:
         for stray in sorted([*self.folder.glob("*.yml"), *self.folder.glob("flows/*.yml")]):
             self._wrong(stray.relative_to(self.folder).as_posix(), "this file is not read: expected the ending .yaml")
@@ -180,6 +213,12 @@ class _Loading:
             if not is_name(file.stem):
                 self._wrong(f"flows/{file.name}", f"{quote(file.stem)} cannot name a flow: expected {NAME_RULE}")
             yield file.stem, self._read(f"flows/{file.name}")
+
+
+def _default_language(settings: Document | None) -> str:
+    """The language of texts that name none, before the settings are checked: they may have prompts in them."""
+    written = settings.value.get("default_language") if settings and isinstance(settings.value, dict) else None
+    return written if isinstance(written, str) else "en"
 
 
 def _check_numbers(document: Document, names: Names) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from ivr.callback_dialogue import lead
+from ivr.number_words import CURRENCY_OF
 from ivr.past_calls import NO_HISTORY
 from ivr.prompts import fill, sound_prompt, text_prompt
 from ivr.steps import Instruction, Promise, Prompt, Result, Waiting
@@ -83,7 +84,10 @@ class Progress:
     def say(self, texts: Texts, besides: Mapping[str, str] | None = None) -> Prompt:
         """A text in the caller's language, with its values and those `besides`, which come first."""
         values = {**self.known, **(besides or {})}
-        return text_prompt(texts, self.language, self.site.settings.default_language, values)
+        default, unfit = self.site.settings.default_language, list[str]()
+        prompt = text_prompt(texts, self.language, default, values, currency=self._currency, unfit=unfit)
+        self._note_once(unfit)
+        return prompt
 
     def play(self, sounds: Texts) -> Prompt:
         """A sound file in the caller's language."""
@@ -105,7 +109,11 @@ class Progress:
 
     def fill(self, value: str) -> str:
         """A value with its variables."""
-        return fill(value, self.known, whole=True)
+        unfit = list[str]()
+        language, currency = self.language, self._currency
+        filled = fill(value, self.known, whole=True, language=language, currency=currency, unfit=unfit)
+        self._note_once(unfit)
+        return filled
 
     def keep(self, name: str, value: str, *, is_secret: bool = False) -> None:
         """Keep a value under a name; secret ones are neither carried nor told."""
@@ -134,6 +142,16 @@ class Progress:
     def note(self, text: str) -> None:
         """Something is wrong with the flow, and the call goes on."""
         self.notes.append(f"{self.flow} {self.node}: {text}")
+
+    def _note_once(self, texts: list[str]) -> None:
+        """A menu is repeated; what is wrong with its values is told once."""
+        for text in texts:
+            if f"{self.flow} {self.node}: {text}" not in self.notes:
+                self.note(text)
+
+    @property
+    def _currency(self) -> str:
+        return CURRENCY_OF.get(self.site.settings.country, "")
 
     # --- other flows -------------------------------------------------------------------------------------
 

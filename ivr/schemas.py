@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from ivr.flow_tests import TURNS, FlowTest
 from ivr.hours import Calendar
 from ivr.reasons import ReasonsFile
+from ivr.recordings import PromptRule
 from ivr.schema import flow_schema
 from ivr.settings import NumberRule, Queue, Settings, Skill, Trunk
 
@@ -57,6 +58,14 @@ def _mapping(description: str, entry: Schema, definitions: Schema) -> Schema:
     }
 
 
+def _prompts() -> Schema:
+    """A prompt is written with its text in the default language alone, or with one per language and a note."""
+    text = {"type": "string"}
+    languages = {"patternProperties": {"^[a-z]{2,3}(-[A-Z]{2})?$": text}}
+    prompt = {"type": "object", "properties": {"note": text}, **languages, "additionalProperties": False}
+    return _mapping(PromptRule.__doc__ or "", {"anyOf": [text, {"$ref": f"{_BELOW}Prompt"}]}, {"Prompt": prompt})
+
+
 def _skills() -> Schema:
     """A skill is written with its title alone, or with its keys."""
     schema = _named(Skill, "id")
@@ -87,6 +96,7 @@ SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "hours": lambda: _named(Calendar, "id", "time_zone"),
     "trunks": lambda: _named(Trunk, "name"),
     "skills": _skills,
+    "prompts": _prompts,
     "reasons": lambda: _file(ReasonsFile),
     "tests": _tests,
 }

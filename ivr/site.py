@@ -14,6 +14,7 @@ from ivr.layout import Layout
 from ivr.lint import spoken
 from ivr.prompts import static_prompts
 from ivr.reasons import Reasons
+from ivr.recordings import PromptRule
 from ivr.schema import Flow
 from ivr.settings import NumberRule, Queue, Settings, Skill, Trunk
 from ivr.steps import Prompt
@@ -38,6 +39,14 @@ class Site:
     layouts: Mapping[str, Layout] = field(repr=False)
     #: Texts without a form in a language that their callers may hear. Not wrong: they hear the default language.
     untranslated: tuple[Problem, ...] = ()
+    prompts: Mapping[str, PromptRule] = field(default_factory=dict)
+    #: Prompts that nothing says, and recordings that nobody hears.
+    unheard: tuple[Problem, ...] = ()
+
+    @property
+    def hints(self) -> tuple[Problem, ...]:
+        """What is not wrong, and probably not meant."""
+        return (*self.untranslated, *self.unheard)
 
     def route(self, dialled: str) -> NumberRule | None:
         """The rule for a dialled number: an exact number first, then the longest pattern; None: refuse the call."""

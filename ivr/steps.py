@@ -35,7 +35,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One thing to hear: either `text` in `language` (rendered to sound) or a `sound` file of the site."""
+    """One thing to hear: `text` in `language` (rendered to sound) or a `sound` file of the site.
+
+    Where there are both, the sound is a recording of the text, which is rendered only if the file has gone.
+    """
 
     text: str = ""
     language: str = "en"

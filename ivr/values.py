@@ -16,14 +16,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Discriminator,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     Tag,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ivr.errors import did_you_mean, quote
+from ivr.prompt_texts import PromptBook, PromptTexts
 
 MOST_SECONDS = 24 * 3600.0
 
@@ -147,6 +150,47 @@ def shape(value: Any) -> str:
     return "kind:many" if isinstance(value, dict) else "kind:one"
 
 
+def text_shape(value: Any) -> str:
+    """As `shape`, of a text that may also be a prompt."""
+    return "kind:prompt" if isinstance(value, dict) and "prompt" in value else shape(value)
+
+
+def _alone(value: Any) -> Any:
+    if len(value) != 1:
+        raise wrong("a prompt has its texts in prompts.yaml: expected nothing beside its id, as in { prompt: welcome }")
+    return value
+
+
+def _find(value: Any, info: ValidationInfo) -> PromptTexts:
+    if not isinstance(value, str):
+        raise wrong("expected the id of a prompt, such as welcome")
+    if not isinstance(info.context, PromptBook):
+        return PromptTexts(value, {}, {})
+    texts = info.context.find(value)
+    if texts is None:
+        raise wrong(info.context.missing(value))
+    return texts
+
+
+class ByPrompt:
+    """Reads `{ prompt: welcome }` as the texts of that prompt in the `PromptBook` of the validation."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        field = core_schema.typed_dict_field(core_schema.with_info_plain_validator_function(_find))
+        named = core_schema.typed_dict_schema({"prompt": field})
+        unwrapped = core_schema.no_info_after_validator_function(lambda found: found["prompt"], named)
+        return core_schema.no_info_before_validator_function(_alone, unwrapped)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        name = {"type": "string", "pattern": f"^{_NAME.pattern}$"}
+        return {
+            "type": "object",
+            "properties": {"prompt": name},
+            "required": ["prompt"],
+            "additionalProperties": False,
+        }
+
+
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
 VariableName = Annotated[
     str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": f"^{_VARIABLE.pattern}$"})
@@ -165,10 +209,14 @@ SoundFile = Annotated[str, AfterValidator(_sound), WithJsonSchema({"type": "stri
 Text = Annotated[str, AfterValidator(_said)]
 TextsByLanguage = Annotated[Mapping[Language, Text], AfterValidator(_some)]
 
-#: One text in the site's default language, or one per language.
+TextsOfPrompt = Annotated[Mapping[str, str], ByPrompt()]
+
+#: One text in the site's default language, one per language, or a prompt by its id.
 Texts = Annotated[
-    Annotated[Text, Tag("kind:one")] | Annotated[TextsByLanguage, Tag("kind:many")],
-    Discriminator(shape),
+    Annotated[Text, Tag("kind:one")]
+    | Annotated[TextsByLanguage, Tag("kind:many")]
+    | Annotated[TextsOfPrompt, Tag("kind:prompt")],
+    Discriminator(text_shape),
 ]
 #: One sound file for all languages, or one per language.
 Sounds = Annotated[

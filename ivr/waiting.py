@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ivr.callback_dialogue import key_offer
-from ivr.prompts import fill, text_prompt
+from ivr.prompts import fill, spoken_in, text_prompt
 from ivr.settings import Queue, TellRules
 from ivr.steps import KeyOffer, Prompt, Waiting
 from ivr.values import Texts
@@ -192,10 +192,8 @@ def thanks(tell: TellRules, language: str, default: str) -> tuple[Prompt, ...]:
 
 def _text(tell: TellRules, which: str, language: str, default: str) -> Prompt:
     given: Texts | None = getattr(tell.texts, which)
-    by_language = words(given, OURS[which], default)
-    chosen = language if language in by_language else default
-    return Prompt(text=by_language[chosen], language=chosen)
+    return spoken_in(words(given, OURS[which], default), language, default)
 
 
 def _fill(prompt: Prompt, **values: str) -> Prompt:
-    return Prompt(text=fill(prompt.text, values), language=prompt.language)
+    return replace(prompt, text=fill(prompt.text, values, language=prompt.language))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ivr.prompt_texts import PromptTexts
 from ivr.values import Part, Texts
 
 #: Minutes that are told; what lies between is told as the nearest of them, halfway as the longer.
@@ -61,6 +62,8 @@ def words(given: Texts | None, ours: Mapping[str, str], default: str) -> Mapping
     """By language: ours, with what the site says in place of it."""
     if given is None:
         return ours
+    if isinstance(given, PromptTexts):
+        return PromptTexts(given.id, {**ours, **given}, given.recorded)
     return {**ours, **({default: given} if isinstance(given, str) else given)}
 
 

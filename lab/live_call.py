@@ -153,7 +153,7 @@ class LiveCall:
             )
         if not self._call.media_up.is_set():
             raise LiveError(f"expected to hear {said!r}; came: the call is over, SIP status {self._call.status}")
-        file = await rendered(prompt.text, prompt.language) if prompt.text else self._sound(prompt.sound)
+        file = self._sound(prompt.sound) if prompt.sound else await rendered(prompt.text, prompt.language)
         try:
             await self._hearing.hears_file(file, repr(said), self._heard_within_s)
         except AssertionError as error:

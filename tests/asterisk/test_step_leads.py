@@ -1,25 +1,27 @@
 """Steps that lead, as callers meet them: heard before the answer, by a value, through a sub-flow and back."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from lab.hearing import Hearing
+from lab.hearing import Hearing, rendered
 from lab.sip_call import SipCall
 from tests.asterisk.world import Ears, Stage, copy_site, eventually, open_stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-EARLY, LANGUAGE_ZH, LANGUAGE_EN, BUSY_LATER, ERRAND = (f"+4989999984{at:02d}" for at in range(5))
+EARLY, LANGUAGE_ZH, LANGUAGE_EN, BUSY_LATER, ERRAND, PROMPT = (f"+4989999984{at:02d}" for at in range(6))
 NUMBERS = f"""
 "{EARLY}": {{ flow: early-notice }}
 "{LANGUAGE_ZH}": {{ flow: by-language, language: zh }}
 "{LANGUAGE_EN}": {{ flow: by-language }}
 "{BUSY_LATER}": {{ flow: busy-later }}
 "{ERRAND}": {{ flow: errand }}
+"{PROMPT}": {{ flow: prompted, labels: {{ owed: "12.50" }} }}
 """
 FLOWS = {
     "early-notice": """
@@ -57,6 +59,14 @@ nodes:
   sorry:
     - say: You want nothing.
 """,
+    "prompted": """
+start: door
+nodes:
+  door:
+    - answer
+    - say: { prompt: spoken-by-a-voice }
+    - say: { prompt: amount }
+""",
     "ask-twice": """
 start: door
 nodes:
@@ -79,10 +89,18 @@ nodes:
 }
 
 
+PROMPTS = """
+spoken-by-a-voice: These words are rendered and should be replaced.
+amount: You owe {owed:money}.
+"""
+
+
 def _site(folder: Path) -> Path:
     site = copy_site(folder)
     with (site / "numbers.yaml").open("a", encoding="utf-8") as file:
         file.write(NUMBERS)
+    with (site / "prompts.yaml").open("a", encoding="utf-8") as file:
+        file.write(PROMPTS)
     for name, text in FLOWS.items():
         (site / "flows" / f"{name}.yaml").write_text(text, encoding="utf-8")
     return site
@@ -91,7 +109,11 @@ def _site(folder: Path) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("leads")
-    async with open_stage(folder / "world", _site(folder), people_with_phones=()) as stage:
+    site = _site(folder)
+    recording = site / "sounds" / "prompts" / "en" / "spoken-by-a-voice.wav"
+    recording.parent.mkdir(parents=True)
+    shutil.copy(await rendered("A human being reads this to you.", "en"), recording)
+    async with open_stage(folder / "world", site, people_with_phones=()) as stage:
         yield stage
 
 
@@ -155,3 +177,9 @@ async def test_a_subflow_that_runs_off_its_end_comes_back_too(stage: Stage) -> N
     await hearing.hears("How many apples?")
     await call.media.press("11")
     await hearing.hears("You want nothing.")
+
+
+async def test_a_recording_is_heard_in_place_of_the_text_and_values_are_said_right(stage: Stage) -> None:
+    _, hearing = await _dial(stage, PROMPT)
+    await hearing.hears("A human being reads this to you.")
+    await hearing.hears("You owe twelve euros and fifty cents.")

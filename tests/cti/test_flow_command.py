@@ -72,7 +72,7 @@ def test_all_errors_come_at_once_also_as_json(folder: Path) -> None:
 
 
 def test_texts_in_no_language_of_their_callers_are_hints_and_no_errors(folder: Path) -> None:
-    change(folder / "flows" / "main.yaml", "        zh: 感谢您的来电，再见。\n", "")
+    change(folder / "prompts.yaml", "  zh: 感谢您的来电，再见。\n", "")
 
     told = flow("check", "--site", str(folder))
     plain = flow("check", "--json", "--site", str(folder))
@@ -281,3 +281,21 @@ def test_a_flow_that_cannot_be_shown_is_said(folder: Path, words: list[str], sai
 
     assert result.exit_code == 1
     assert said in result.stderr
+
+
+def test_prompts_are_listed_and_what_is_not_recorded(folder: Path) -> None:
+    recording = folder / "sounds" / "prompts" / "en" / "welcome.wav"
+    recording.parent.mkdir(parents=True)
+    recording.write_bytes(b"RIFF")
+    result = flow("prompts", "--site", str(folder))
+    missing = flow("prompts", "--missing", "--csv", "--site", str(folder))
+
+    assert "welcome en recorded: Welcome to Northwind. (Friendly; the first words of every call.)\n" in result.output
+    assert "goodbye zh rendered: 感谢您的来电，再见。\n" in result.output
+    assert result.output.endswith("12 texts: 1 recorded, 11 recordings missing\n")
+    head, first, *rest = missing.output.splitlines()
+    assert head == "id,language,state,file,text,note"
+    assert first == (
+        "welcome,zh,rendered,sounds/prompts/zh/welcome.wav,欢迎致电北风公司。,Friendly; the first words of every call."
+    )
+    assert len(rest) == 10

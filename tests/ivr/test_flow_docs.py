@@ -13,9 +13,10 @@ from ivr.conditions import FUNCTIONS
 from ivr.dialogue import run_test
 from ivr.flow_tests import NOTHING, TURNS, Expected, Given, read_tests
 from ivr.hours import Calendar
-from ivr.lint import CALL_VARIABLES, SOUND_ENDINGS
+from ivr.lint import CALL_VARIABLES
 from ivr.loader import load_site
 from ivr.reasons import SYSTEM_REASONS, ReasonsFile
+from ivr.recordings import SOUND_ENDINGS
 from ivr.schema import STEPS, Flow
 from ivr.settings import (
     CUSTOMER_FIELDS,

@@ -110,8 +110,9 @@ def test_attributes_use_known_variables(tmp_path: Path) -> None:
     )
 
     assert [each.split(": expected")[0] for each in found] == [
+        'flows/main.yaml:5:24: unknown form "digit"',
         'flows/main.yaml:5:24: unknown variable "b"',
-        'flows/main.yaml:5:24: unknown variable "c:digit"',
+        'flows/main.yaml:5:24: unknown variable "c"',
     ]
 
 
