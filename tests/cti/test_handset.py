@@ -231,3 +231,17 @@ async def test_who_hangs_up_during_early_music_is_gone_at_once(tmp_path: Path) -
         call.hang_up()
         await call.over()
         assert outcome(reception)[0] is Outcome.ABANDONED_IN_FLOW
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_recording_is_heard_and_once_it_has_gone_the_rendered_text(tmp_path: Path, is_there: bool) -> None:
+    recording = tmp_path / "site" / "sounds" / "prompts" / "en" / "hello.wav"
+    recording.parent.mkdir(parents=True)
+    recording.write_bytes(b"RIFF")
+    nodes = "  door:\n    - menu: First\n      keys: { 1: continue }\n    - say: { prompt: hello }\n"
+    async with one_call(tmp_path, nodes, prompts="hello: Good morning\n") as (reception, call):
+        await call.playing("First")
+        if not is_there:
+            reception.sounds.missing.add("prompts/en/hello")
+        call.press("1")
+        await call.playing("hello" if is_there else "Good-morning")

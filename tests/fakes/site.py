@@ -39,7 +39,10 @@ def small_site(folder: Path, nodes: str, **files: str) -> Site:
 
 
 class FakeSounds:
-    """Prompts as paths that say what is said: `/en/Press-one`. `missing`: texts that cannot be rendered."""
+    """Prompts as paths that say what is said: `/en/Press-one`.
+
+    `missing`: texts that cannot be rendered, and sounds that are not there.
+    """
 
     def __init__(self) -> None:
         self.missing: set[str] = set()
@@ -52,6 +55,10 @@ class FakeSounds:
         return Path("/", language, text.replace(" ", "-"))
 
     def recorded(self, sound: str) -> Path:
+        from cti.sounds import SoundError
+
+        if sound in self.missing:
+            raise SoundError(f"no file {sound!r}")
         return Path("/recorded", sound)
 
 
