@@ -111,11 +111,16 @@ class RetentionSettings(_Frozen):
 
 
 class SpeechSettings(_Frozen):
-    """Text to speech. `voices`: language → voice of espeak-ng, over the built-in table."""
+    """Text to speech. `voices`: language → voice of espeak-ng, over the built-in table.
+
+    `piper_voices`: language → model file of Piper, which then speaks it in place of espeak-ng.
+    """
 
     program: str = "espeak-ng"
     words_per_minute: Annotated[int, Field(ge=80, le=450)] = 150
     voices: Mapping[Language, Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]{1,64}$")]] = {}
+    piper_program: str = "piper"
+    piper_voices: Mapping[Language, str] = {}
     cache_mb: Annotated[int, Field(ge=1, le=100_000)] = 512
 
 

@@ -1,4 +1,4 @@
-"""What callers hear: text rendered by espeak-ng into a cache, and the sound files of the site.
+"""What callers hear: text rendered by espeak-ng or Piper into a cache, and the sound files of the site.
 
 Rendered files are plain PCM WAV, 8 kHz, mono, 16 bit (Asterisk refuses WAVE_FORMAT_EXTENSIBLE), named by a hash
 of everything that shapes them, so a file under its name never changes. Text reaches the program by its standard
@@ -21,9 +21,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from cti import resampling
 from cti.errors import CtiError
 from cti.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 RATE_HZ = 8000
 LONGEST_TEXT = 1000
@@ -72,11 +76,22 @@ class SpeechProgramMissingError(SoundError):
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """How text is spoken: program, speed, and voices that stand above `VOICES`."""
+    """How text is spoken: program, speed, and voices that stand above `VOICES`.
+
+    `piper_voices`: language → model file; these languages are spoken by Piper, and by `program` where it fails.
+    """
 
     program: str = "espeak-ng"
     words_per_minute: int = 150
     voices: Mapping[str, str] = field(default_factory=dict)
+    piper: str = "piper"
+    piper_voices: Mapping[str, str] = field(default_factory=dict)
+
+    def piper_voice(self, language: str) -> str:
+        """Return the model of Piper for `language`, or for its base; empty where there is none."""
+        tag = language.lower()
+        models = {key.lower(): model for key, model in self.piper_voices.items()}
+        return models.get(tag) or models.get(tag.partition("-")[0], "")
 
     def voice(self, language: str) -> str:
         """Return the voice for `language` (a tag as `zh` or `en-GB`); a regional tag falls back to its base."""
@@ -89,6 +104,21 @@ class Speech:
         return tag
 
 
+@dataclass(frozen=True, slots=True)
+class _Piper:
+    """The neural speech program Piper, as a process of its own: text in by standard input, a WAV file out."""
+
+    program: str
+    model: str
+
+    async def speak(self, spoken: str, file: Path) -> None:
+        program = shutil.which(self.program)
+        if program is None:
+            raise SoundError(f"{self.program}: program not found")
+        arguments = [program, "--model", self.model, "--output_file", str(file)]
+        await _run(arguments, spoken.encode() + b"\n", f"model {self.model}, {_short(spoken)}")
+
+
 class SoundCache:
     """Renders each prompt once, at most two at a time; keeps at most about `cache_bytes` on disk."""
 
@@ -99,14 +129,25 @@ class SoundCache:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._kept_bytes: int | None = None
+        self._failed_models: set[str] = set()
 
     async def path(self, text: str, language: str) -> Path:
         """Return where the spoken `text` lies, without the file's ending, as STREAM FILE wants it.
 
         `SoundError` if it cannot be rendered. A caller who leaves does not stop what others wait for.
         """
-        spoken = _spoken(text)
-        voice = self._speech.voice(language)
+        spoken, voice = _spoken(text), self._speech.voice(language)
+        model = self._speech.piper_voice(language)
+        if model and model not in self._failed_models:
+            try:
+                return await self._rendered(text, spoken, _Piper(self._speech.piper, model))
+            except SoundError as error:
+                if model not in self._failed_models:
+                    log.warning("sounds.piper_failed", model=model, error=str(error))
+                self._failed_models.add(model)
+        return await self._rendered(text, spoken, voice)
+
+    async def _rendered(self, text: str, spoken: str, voice: str | _Piper) -> Path:
         key = self._key(spoken, voice)
         target = self._folder / f"{key}.wav"
         if key not in self._running and _is_kept(target):
@@ -124,8 +165,10 @@ class SoundCache:
     async def prepare(self, prompts: Iterable[tuple[str, str]]) -> Sequence[SoundError]:
         """Render (text, language) pairs ahead of need; return what went wrong, one error for each such prompt.
 
+        What Piper failed at is given to it again from here on: somebody may have installed it meanwhile.
         `SpeechProgramMissingError` is raised: without the program nothing can be prepared.
         """
+        self._failed_models.clear()
         faults: list[SoundError] = []
         for text, language in dict.fromkeys(prompts):
             try:
@@ -143,7 +186,10 @@ class SoundCache:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _key(self, spoken: str, voice: str) -> str:
+    def _key(self, spoken: str, voice: str | _Piper) -> str:
+        if isinstance(voice, _Piper):
+            shape: list[object] = [_VERSION, voice.program, voice.model, RATE_HZ, spoken]
+            return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:40]
         shape = [_VERSION, self._speech.program, voice, self._speech.words_per_minute, RATE_HZ, spoken]
         return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:40]
 
@@ -152,7 +198,7 @@ class SoundCache:
         if not done.cancelled():
             done.exception()  # whoever waits sees it; if all have left, it is not an unheard error
 
-    async def _render(self, spoken: str, voice: str, target: Path) -> None:
+    async def _render(self, spoken: str, voice: str | _Piper, target: Path) -> None:
         async with self._slots:
             work = await asyncio.to_thread(_work_folder, self._folder)
             try:
@@ -163,7 +209,10 @@ class SoundCache:
                 shutil.rmtree(work, ignore_errors=True)
             await self._make_room(size, target)
 
-    async def _speak(self, spoken: str, voice: str, file: Path) -> None:
+    async def _speak(self, spoken: str, voice: str | _Piper, file: Path) -> None:
+        if isinstance(voice, _Piper):
+            await voice.speak(spoken, file)
+            return
         program = shutil.which(self._speech.program)
         if program is None:
             raise SpeechProgramMissingError(
@@ -191,7 +240,7 @@ class SoundCache:
 def sound_cache(settings: Settings) -> SoundCache:
     """Return the cache that the settings describe."""
     chosen = settings.speech
-    speech = Speech(chosen.program, chosen.words_per_minute, chosen.voices)
+    speech = Speech(chosen.program, chosen.words_per_minute, chosen.voices, chosen.piper_program, chosen.piper_voices)
     return SoundCache(settings.sounds_dir, speech, cache_bytes=chosen.cache_mb * 2**20)
 
 

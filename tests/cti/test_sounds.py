@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from cti.resampling import resample
 from cti.settings import Settings, SpeechSettings
@@ -284,3 +285,63 @@ def test_resampling_keeps_the_voice_and_folds_nothing_back(hertz: int, passes: b
         assert level(out) == pytest.approx(level(wave_in), rel=0.05)
     else:
         assert level(out) < level(wave_in) * 0.01
+
+
+def piper(folder: Path, body: str) -> str:
+    """A stand-in for Piper: takes its options as it does, reads the text from standard input, writes a WAV file."""
+    file = folder / "piper"
+    file.write_text(
+        '#!/bin/sh\n[ "$1" = --model ] && [ "$3" = --output_file ] && [ $# = 4 ] || exit 2\n'
+        f'read -r text; echo "$2: $text" >> {folder}/spoken\nout="$4"\n{body}'
+    )
+    file.chmod(0o755)
+    return str(file)
+
+
+def spoken_by_piper(folder: Path) -> list[str]:
+    file = folder / "spoken"
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+async def test_piper_speaks_the_languages_that_it_has_a_voice_for(tmp_path: Path) -> None:
+    low, high = tone(tmp_path / "low.wav", hertz=300.0), tone(tmp_path / "high.wav", rate=16000, seconds=0.5)
+    speaker = counting(tmp_path, low)
+    name = piper(tmp_path, f"cp {high} $out\n")
+    cache = SoundCache(
+        tmp_path / "cache", Speech(speaker, piper=name, piper_voices={"en": "amy.onnx", "zh-cn": "huayan"})
+    )
+
+    paths = [
+        await cache.path(*each) for each in (("Hello", "en"), ("Hello", "en-GB"), ("你好", "zh-CN"), ("你好", "zh"))
+    ]
+
+    assert spoken_by_piper(tmp_path) == ["amy.onnx: Hello", "huayan: 你好"]
+    assert [frames(path) for path in paths] == pytest.approx([4000, 4000, 4000, 1600], abs=2)
+    assert_plain_pcm(paths[0])
+
+
+@pytest.mark.parametrize("body", ["exit 1\n", "true\n", "echo nonsense > $out\n", None])
+async def test_where_piper_fails_the_other_program_speaks_and_the_log_says_so_once(
+    tmp_path: Path, body: str | None
+) -> None:
+    name = piper(tmp_path, body) if body else str(tmp_path / "no-such-piper")
+    speaker = counting(tmp_path, tone(tmp_path / "low.wav"))
+    cache = SoundCache(tmp_path / "cache", Speech(speaker, piper=name, piper_voices={"en": "amy.onnx"}))
+
+    with structlog.testing.capture_logs() as logs:
+        paths = [await cache.path(text, "en") for text in ("Hello", "Goodbye")]
+
+    assert all(frames(path) > 0 for path in paths)
+    assert [(each["event"], each["model"]) for each in logs] == [("sounds.piper_failed", "amy.onnx")]
+
+
+async def test_piper_is_tried_again_when_the_site_is_read_again(tmp_path: Path) -> None:
+    sound = tone(tmp_path / "low.wav")
+    name = piper(tmp_path, "exit 1\n")
+    cache = SoundCache(tmp_path / "cache", Speech(counting(tmp_path, sound), piper=name, piper_voices={"en": "amy"}))
+    before = await cache.path("Hello", "en")
+    piper(tmp_path, f"cp {sound} $out\n")
+
+    assert await cache.path("Hello", "en") == before
+    assert await cache.prepare([("Hello", "en")]) == []
+    assert await cache.path("Hello", "en") != before
