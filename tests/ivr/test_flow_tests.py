@@ -90,7 +90,7 @@ def test_a_wrong_entry_is_named_at_its_place(site: Site, entry: str, said: str) 
         ('number: "1", at: 2027-03-03T12:00, customer: { vip: maybe }', '2:57: vip "maybe": expected yes or no'),
         (
             'number: "1", at: 2027-03-03T12:00, customers: [{ acount: "1" }]',
-            'unknown field "acount": expected account, company, id, language, name, note, number or vip; did you mean',
+            'unknown field "acount": expected account, company, id, language, name, note, number, pin or vip; did you',
         ),
     ],
 )
