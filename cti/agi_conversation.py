@@ -19,6 +19,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NoReturn
 
 import structlog
 
@@ -41,6 +42,7 @@ from cti.agi_reply import (
     read_request,
     variable_name,
 )
+from cti.agi_stream import AgiStream
 
 log = structlog.get_logger(__name__)
 
@@ -90,8 +92,7 @@ class AgiConversation:
     def __init__(
         self,
         env: Mapping[str, str],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        stream: AgiStream,
         limits: AgiLimits,
     ) -> None:
         self.env = env
@@ -99,8 +100,7 @@ class AgiConversation:
         self.uniqueid = env["agi_uniqueid"]
         self.path, self.query = read_request(env)
         self.hung_up = False
-        self._reader = reader
-        self._writer = writer
+        self._stream = stream
         self._limits = limits
         self._turn = asyncio.Lock()
         self._question: _Question | None = None
@@ -208,24 +208,35 @@ class AgiConversation:
     async def _ask(self, words: tuple[str, ...], timeout_s: float, *, tail: str = "") -> AgiReply:
         line, name = command_line(words), command_name(words)
         try:
-            async with asyncio.timeout(timeout_s), self._turn:
-                await self._idle.wait()
+            if self._turn.locked() or not self._idle.is_set():
+                reply = await self._wait_and_exchange(line, name, tail, timeout_s)
+            else:
                 self._refuse_when_over(name)
-                reply = await self._exchange(line, name, tail)
+                reply = await self._exchange(line, name, tail, timeout_s)
         except TimeoutError:
             raise AgiTimeoutError(name, self.channel, f"nothing in {timeout_s:g} s") from None
-        return await self._judged(reply, name)
+        return reply if reply.code == 200 and reply.result != "-1" else await self._judged(reply, name)
 
-    async def _exchange(self, line: bytes, name: str, tail: str) -> AgiReply:
-        answer: asyncio.Future[AgiReply] = asyncio.get_running_loop().create_future()
+    async def _wait_and_exchange(self, line: bytes, name: str, tail: str, timeout_s: float) -> AgiReply:
+        """The same for who must wait for others first."""
+        async with asyncio.timeout(timeout_s), self._turn:
+            while not self._idle.is_set():  # somebody who came when it was may have been quicker
+                await self._idle.wait()
+            self._refuse_when_over(name)
+            return await self._exchange(line, name, tail, timeout_s)
+
+    async def _exchange(self, line: bytes, name: str, tail: str, timeout_s: float) -> AgiReply:
+        """One command on the wire at a time, so what is written is never more than one command."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[AgiReply] = loop.create_future()
         self._question = _Question(name, ReplyAssembler(self._limits.line_bytes, tail), answer)
         self._idle.clear()
-        self._writer.write(line)
+        self._stream.write(line)
+        timer = loop.call_later(timeout_s, _give_up, answer)
         try:
-            await self._writer.drain()
-        except OSError:
-            self._end()
-        return await answer
+            return await answer
+        finally:
+            timer.cancel()
 
     def _refuse_when_over(self, name: str) -> None:
         if self._over.is_set():
@@ -238,10 +249,8 @@ class AgiConversation:
             return AgiProtocolError(name, self.channel, self._fault.came)
         return AgiDisconnectedError(name, self.channel, "the end of the connection")
 
-    async def _judged(self, reply: AgiReply, name: str) -> AgiReply:
+    async def _judged(self, reply: AgiReply, name: str) -> NoReturn:
         match reply.code:
-            case 200 if reply.result != "-1":
-                return reply
             case 200:
                 raise await self._failure(reply, name)
             case 511:
@@ -276,20 +285,27 @@ class AgiConversation:
 
     # -- what Asterisk says ------------------------------------------------------------------------------
 
-    async def listen(self) -> None:
-        """Read until the connection ends; the server runs this beside the call's own task."""
+    def take(self, line: bytes) -> None:
+        """A line of the connection."""
+        if self._fault is not None:
+            return
         try:
-            while True:
-                line = await self._reader.readuntil(b"\n")
-                self._take(line[:-1].decode("utf-8", "replace"))
+            self._take(line.decode("utf-8", "replace"))
         except ReplyFormatError as error:
             self._break(str(error))
-        except asyncio.LimitOverrunError:
-            self._break(f"a line of more than {self._limits.line_bytes} bytes")
-        except (asyncio.IncompleteReadError, OSError):
-            pass
-        finally:
-            self._end()
+
+    def overflow(self) -> None:
+        """A line was longer than any may be."""
+        self._break(f"a line of more than {self._limits.line_bytes} bytes")
+
+    def end(self) -> None:
+        """The connection is over."""
+        self._over.set()
+        if self._question is not None:
+            self._fail(self._question)
+            self._question = None
+        self._idle.set()
+        self._stream.close()
 
     def _take(self, line: str) -> None:
         question = self._question
@@ -320,11 +336,9 @@ class AgiConversation:
         name = self._question.name if self._question else ""
         self._fault = AgiProtocolError(name, self.channel, came)
         log.warning("agi_protocol", channel=self.channel, fault=str(self._fault))
+        self.end()
 
-    def _end(self) -> None:
-        self._over.set()
-        if self._question is not None:
-            self._fail(self._question)
-            self._question = None
-        self._idle.set()
-        self._writer.close()
+
+def _give_up(answer: asyncio.Future[AgiReply]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())

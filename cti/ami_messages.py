@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cti.errors import AmiProtocolError
 
@@ -26,52 +27,118 @@ def quote(text: str) -> str:
     return shown if len(text) <= _QUOTED_CHARACTERS else f"{shown} … ({len(text)} characters)"
 
 
+@lru_cache(maxsize=1024)
+def _mark(name: str) -> bytes:
+    return f"\r\n{name.lower()}:".encode()
+
+
 class Headers(Mapping[str, str]):
     """Immutable headers in the order they came; names keep their spelling and are found in any case.
 
-    A header that came more than once reads as its values joined by a line feed; `all` gives them one by one.
+    A header that came more than once reads as its values joined by a line feed; `all` gives them one by one. Headers
+    of a message (`of`) are read when they are asked for: of an event's forty, ten are.
     """
 
-    __slots__ = ("_pairs", "_values")
+    __slots__ = ("_low", "_message", "_pairs", "_values")
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._pairs = tuple(pairs)
-        values = {name.lower(): value for name, value in self._pairs}
-        if len(values) < len(self._pairs):
-            values.clear()
-            for name, value in self._pairs:
-                key = name.lower()
-                values[key] = f"{values[key]}\n{value}" if key in values else value
-        self._values = values
+        self._message = self._low = b""
+        self._pairs: tuple[tuple[str, str], ...] | None = tuple(pairs)
+        self._values: dict[str, str] | None = None
+
+    @classmethod
+    def of(cls, message: bytes) -> Headers:
+        """The headers of one message as it came."""
+        headers = cls()
+        headers._message = b"\r\n" + message
+        headers._low = headers._message.lower()
+        headers._pairs = None
+        return headers
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Every header with its value as it came, repeated ones too."""
+        if self._pairs is None:
+            self._pairs = _read_pairs(self._message[2:])
         return self._pairs
+
+    @property
+    def first(self) -> tuple[str, str]:
+        """The first header."""
+        if self._pairs is not None:
+            return self._pairs[0]
+        line, end, rest = self._message[2:].partition(b"\r\n")
+        if end and b":" not in rest.partition(b"\r\n")[0]:
+            return self.pairs[0]
+        name, _, value = line.decode("utf-8", "replace").partition(":")
+        return name, value[1:] if value.startswith(" ") else value
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of `name` in order; empty when it did not come."""
         key = name.lower()
-        return tuple(value for known, value in self._pairs if known.lower() == key)
+        return tuple(value for known, value in self.pairs if known.lower() == key)
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
+        if self._values is None and self._pairs is None:
+            value = self._glance(name)
+            if value is not None:
+                return value
+        return self._read()[name.lower()]
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # every value is text
+        """The header's value, or `default` when it did not come."""
+        if self._pairs is None and self._low.find(_mark(name)) < 0:
+            return default
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def _glance(self, name: str) -> str | None:
+        """The value of a header that came once and takes one line; None when it takes reading everything to tell.
+
+        KeyError when no line begins with that name.
+        """
+        low, mark = self._low, _mark(name)
+        at = low.find(mark)
+        if at < 0:
+            raise KeyError(name)
+        begins = at + len(mark)
+        ends = low.find(b"\r\n", begins)
+        if ends >= 0:
+            following = low.find(b"\r\n", ends + 2)
+            if low.find(b":", ends, following if following >= 0 else len(low)) < 0 or low.find(mark, ends) >= 0:
+                return None
+        value = self._message[begins : ends if ends >= 0 else None].decode("utf-8", "replace")
+        return value[1:] if value.startswith(" ") else value
+
+    def _read(self) -> dict[str, str]:
+        if self._values is None:
+            pairs = self.pairs
+            values = {name.lower(): value for name, value in pairs}
+            if len(values) < len(pairs):
+                values.clear()
+                for name, value in pairs:
+                    key = name.lower()
+                    values[key] = f"{values[key]}\n{value}" if key in values else value
+            self._values = values
+        return self._values
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
+        return isinstance(name, str) and name.lower() in self._read()
 
     def __iter__(self) -> Iterator[str]:
         seen = set()
-        for name, _ in self._pairs:
+        for name, _ in self.pairs:
             if (key := name.lower()) not in seen:
                 seen.add(key)
                 yield name
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._read())
 
     def __repr__(self) -> str:
-        return f"Headers({list(self._pairs)!r})"
+        return f"Headers({list(self.pairs)!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,30 +250,34 @@ def read_headers(message: bytes) -> Headers:
 
     A line without a colon continues the value before it: Asterisk passes line breaks inside values through.
     """
-    text = message.decode("utf-8", "replace")
+    headers = Headers.of(message)
+    if not message[:9].lower().startswith((b"event:", b"response:")):
+        raise AmiProtocolError(
+            f"expected a message that begins with Event or Response, got {quote(message.decode('utf-8', 'replace'))}"
+        )
+    return headers
+
+
+def _read_pairs(message: bytes) -> tuple[tuple[str, str], ...]:
     pairs: list[tuple[str, str]] = []
-    for line in text.split("\r\n"):
+    for line in message.decode("utf-8", "replace").split("\r\n"):
         name, colon, value = line.partition(":")
         if colon:
             pairs.append((name, value[1:] if value.startswith(" ") else value))
         elif pairs:
             name, value = pairs[-1]
             pairs[-1] = (name, f"{value}\n{line}")
-        else:
-            break
-    if not pairs or pairs[0][0].lower() not in ("event", "response"):
-        raise AmiProtocolError(f"expected a message that begins with Event or Response, got {quote(text)}")
-    return Headers(pairs)
+    return tuple(pairs)
 
 
 def is_event(headers: Headers) -> bool:
     """Tell an event from a response by its first header: OriginateResponse is an event with a Response header."""
-    return headers.pairs[0][0].lower() == "event"
+    return headers.first[0].lower() == "event"
 
 
 def as_event(node: str, headers: Headers) -> AmiEvent:
     """Make the event that these headers are."""
-    return AmiEvent(node, headers.pairs[0][1], headers, _microseconds(headers.get("Timestamp", "")))
+    return AmiEvent(node, headers.first[1], headers, _microseconds(headers.get("Timestamp", "")))
 
 
 def _microseconds(stamps: str) -> int | None:

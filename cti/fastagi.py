@@ -16,6 +16,7 @@ import structlog
 from cti.agi_conversation import AgiConversation, AgiLimits, Played
 from cti.agi_errors import AgiError
 from cti.agi_reply import AgiReply, HeaderFormatError, read_header
+from cti.agi_stream import AgiStream, HeaderTooLargeError
 
 __all__ = ["AgiConversation", "AgiLimits", "AgiReply", "AgiServer", "Played"]
 
@@ -44,12 +45,17 @@ class AgiServer:
         self._limits = limits
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._streams: set[AgiStream] = set()
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port (the kernel's choice when `port` is 0)."""
-        limit = max(self._limits.line_bytes, self._limits.header_bytes)
-        self._server = await asyncio.start_server(self._accept, host, port, limit=limit, backlog=1024)
+        loop, limits = asyncio.get_running_loop(), self._limits
+        self._server = await loop.create_server(
+            lambda: AgiStream(self._accept, header_bytes=limits.header_bytes, line_bytes=limits.line_bytes),
+            host,
+            port,
+            backlog=1024,
+        )
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -63,8 +69,8 @@ class AgiServer:
                 task.cancel()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=wait_s)
-            for writer in self._writers:
-                writer.transport.abort()
+            for stream in list(self._streams):
+                stream.abort()
         if self._tasks:
             log.error("agi_conversations_stuck", count=len(self._tasks))
         if server is not None:
@@ -72,51 +78,44 @@ class AgiServer:
                 async with asyncio.timeout(_CLOSE_S):
                     await server.wait_closed()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, stream: AgiStream) -> None:
         if self._server is None or len(self._tasks) >= self._limits.conversations:
             self.refused["full"] += 1
-            writer.transport.abort()
+            stream.abort()
             return
-        task = asyncio.create_task(self._serve(reader, writer))
+        task = asyncio.create_task(self._serve(stream))
         self._tasks.add(task)
-        self._writers.add(writer)
+        self._streams.add(stream)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, stream: AgiStream) -> None:
         try:
-            conversation = await self._greet(reader, writer)
+            conversation = await self._greet(stream)
             if conversation is not None:
                 await self._converse(conversation)
         finally:
-            self._writers.discard(writer)
-            await _close(writer)
+            self._streams.discard(stream)
+            await _close(stream)
 
-    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> AgiConversation | None:
+    async def _greet(self, stream: AgiStream) -> AgiConversation | None:
         try:
             async with asyncio.timeout(self._limits.header_s):
-                block = await self._header(reader)
-            return AgiConversation(read_header(block), reader, writer, self._limits)
+                block = await stream.header()
+            conversation = AgiConversation(read_header(block), stream, self._limits)
+            stream.listen(conversation)
+            return conversation
         except TimeoutError:
             self.refused["slow"] += 1
-        except asyncio.LimitOverrunError:
+        except HeaderTooLargeError:
             self.refused["large"] += 1
         except HeaderFormatError as error:
             self.refused["malformed"] += 1
             log.warning("agi_header_refused", fault=str(error))
-        except (asyncio.IncompleteReadError, OSError):
+        except OSError:
             self.refused["closed"] += 1
         return None
 
-    async def _header(self, reader: asyncio.StreamReader) -> bytes:
-        block = bytearray()
-        while (line := await reader.readuntil(b"\n")).strip(b"\r\n"):
-            block += line
-            if len(block) > self._limits.header_bytes:
-                raise asyncio.LimitOverrunError("header too large", len(block))
-        return bytes(block)
-
     async def _converse(self, conversation: AgiConversation) -> None:
-        listening = asyncio.create_task(conversation.listen())
         self.conversations += 1
         try:
             await self._on_call(conversation)
@@ -127,14 +126,12 @@ class AgiServer:
             log.exception("agi_session_failed", channel=conversation.channel)
         finally:
             self.conversations -= 1
-            listening.cancel()
-            await asyncio.wait({listening})
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
+async def _close(stream: AgiStream) -> None:
+    stream.close()
     try:
         async with asyncio.timeout(_CLOSE_S):
-            await writer.wait_closed()
-    except (TimeoutError, OSError):
-        writer.transport.abort()
+            await stream.closed()
+    except TimeoutError:
+        stream.abort()

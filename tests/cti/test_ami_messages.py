@@ -207,3 +207,18 @@ def test_values_can_be_copied_pickled_and_compared() -> None:
     for value in (event, reply):
         assert copy.deepcopy(value) == value
         assert pickle.loads(pickle.dumps(value)) == value
+
+
+LINE = st.text(st.sampled_from("AaBb:  \r\n\u0130x1"), max_size=12)
+
+
+@given(st.lists(LINE, max_size=8), st.sampled_from(["A", "a", "B", "ab", "Event", "x1"]))
+def test_a_header_read_alone_is_what_it_is_among_all(lines: list[str], name: str) -> None:
+    message = "\r\n".join(["Event: E", *lines]).encode()
+    alone, together = read_headers(message), read_headers(message)
+    whole = Headers(together.pairs)
+
+    assert alone.get(name, "none") == whole.get(name, "none")
+    assert read_headers(message).first == whole.pairs[0]
+    assert (name in read_headers(message)) == (name in whole)
+    assert read_headers(message) == whole
