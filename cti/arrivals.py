@@ -27,19 +27,20 @@ from cti.call_state import CallState
 from cti.callbacks import is_callback
 from cti.called_back import Opening, execution_at_queue, opening_of
 from cti.dispatcher import Dispatcher
+from cti.door import Door, NobodyBlocked
 from cti.exchange import Exchange
 from cti.fastagi import AgiConversation
 from cti.ivr_session import HANGUP_CAUSES, IvrSession, name_of, variables_of
 from cti.node import Node
 from cti.ports import Measures
-from cti.prelude import NoMeasures, prelude
+from cti.prelude import NoMeasures, Prelude, prelude
 from cti.queue_wait import CALLER_NAME
 from cti.session_ports import SessionPorts
 from ivr.interpreter import Execution
 from ivr.past_calls import history_of
 from ivr.settings import NumberRule
 from ivr.site import Site
-from ivr.steps import Cause
+from ivr.steps import Cause, End, Ending
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,7 @@ class Arrivals:
         *,
         wait_for_world_s: float = 5.0,
         measures: Measures | None = None,
+        door: Door | None = None,
     ) -> None:
         self._site = site
         self._ports = ports
@@ -98,6 +100,7 @@ class Arrivals:
         self._world_known = world_known
         self._wait_for_world_s = wait_for_world_s
         self._measures = measures or NoMeasures()
+        self._door = door or Door(site, NobodyBlocked(), ports.utc)
         self.counts: Counter[str] = Counter()
 
     async def take(self, conversation: AgiConversation) -> None:
@@ -169,6 +172,8 @@ class Arrivals:
             first = prelude(self._measures, dialled, rule, self._site().settings.default_language)
             if first is not None:
                 self.counts["noticed" if first.end is None else "closed_number"] += 1
+            if first is None or first.end is None:
+                rule, first = self._judged(rule, first, caller)
             variables = self._first_variables(interaction_id, caller, dialled, dict(rule.labels))
             if name := name_of(conversation.env):
                 variables[CALLER_NAME] = name
@@ -185,6 +190,17 @@ class Arrivals:
         )
         session.has_answered = carried.greeted == "1"
         return session
+
+    def _judged(self, rule: NumberRule, first: Prelude | None, caller: str) -> tuple[NumberRule, Prelude | None]:
+        """What a caller who is not let in meets in place of what the number leads to."""
+        written = self._ports.outbound().written(caller)
+        turned = self._door.judge([caller, written])
+        if turned is None:
+            return rule, first
+        log.info("arrival.turned_away", why=turned.word)
+        if turned.cause is None:
+            return rule.model_copy(update={"flow": turned.flow}), first
+        return rule, Prelude((), (turned.why,), End(Ending.REFUSED, turned.cause, turned.why))
 
     async def _admit_called_back(
         self, conversation: AgiConversation, node: Node, interaction_id: str, carried: Carried

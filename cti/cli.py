@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cti import emergency_command, flow_command, moves_command
+from cti import callers_command, emergency_command, flow_command, moves_command
 from cti.clock import Clock
 from cti.config import Settings, describe, load_settings
 from cti.errors import CtiError
@@ -32,6 +32,7 @@ people_app.command("unmove")(moves_command.end)
 app.add_typer(customers_app, name="customers")
 app.add_typer(numbers_app, name="numbers")
 app.add_typer(emergency_command.app, name="emergency")
+app.add_typer(callers_command.app, name="callers")
 app.add_typer(queues_app, name="queues")
 app.add_typer(flow_command.app, name="flow")
 

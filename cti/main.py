@@ -28,10 +28,11 @@ from acd.snapshot import Board, agent_view, board, restore
 from cti import collector
 from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
-from cti.clock import Clock
+from cti.clock import Clock, utc
 from cti.configuration import callback_line, engine_configuration, phones_for_asterisk, trunks
 from cti.dispatcher import Dispatcher, facts_of
 from cti.doctor import examine
+from cti.door import Door
 from cti.errors import CtiError
 from cti.exchange import Exchange
 from cti.failsafe import prepare_failsafe_sounds, write_failsafe
@@ -60,6 +61,7 @@ from ivr.loader import load_site
 from ivr.prompts import text_prompt
 from ivr.site import Site, texts
 from screenpop.app import create_app
+from screenpop.blocks import Blocks, BlocksHeeded
 from screenpop.customers import CustomerDirectory
 from screenpop.db.migrate import migrate, newest_revision, revision_of
 from screenpop.db.records import Records
@@ -302,8 +304,15 @@ class Server:
         )
         standing, measures, switch = await self._open_orders(sounds)
         moves = await self._open_moves(standing)
+        blocks, door = await self._open_door(standing)
         arrivals = Arrivals(
-            lambda: self.site, ports, self.dispatcher, self.exchange, self.recovery.world_known, measures=measures
+            lambda: self.site,
+            ports,
+            self.dispatcher,
+            self.exchange,
+            self.recovery.world_known,
+            measures=measures,
+            door=door,
         )
         agi = AgiServer(arrivals.take, limits=AgiLimits(conversations=settings.limits.agi_sessions))
         self.agi_port = await agi.start(settings.agi_host, settings.agi_port)
@@ -318,6 +327,7 @@ class Server:
             inquiry=JournalInquiry(settings.journal_dir),
             switch=switch,
             moves=moves,
+            blocks=blocks,
         )
         days = settings.retention
         kept = {settings.messages_dir: days.messages_days, settings.recordings_dir: days.recordings_days}
@@ -370,6 +380,16 @@ class Server:
         standing.heed(Moves.kinds, heeded.heed)
         await standing.read()
         return Moves(OrderBook(self._store, now), self._people, lambda: self.site.queues, now, standing.read)
+
+    async def _open_door(self, standing: Standing) -> tuple[Blocks, Door]:
+        """The same for callers who are not let in."""
+        now = self._clock.now
+        heeded = BlocksHeeded(now)
+        standing.heed(Blocks.kinds, heeded.heed)
+        await standing.read()
+        book = OrderBook(self._store, now)
+        door = Door(lambda: self.site, heeded, lambda: utc(now()))
+        return Blocks(book, self._directory.plan, now, standing.read), door
 
     def _pin_limits(self) -> PinLimits:
         rules = self.site.settings.pins
@@ -547,6 +567,14 @@ async def with_moves(settings: Settings) -> AsyncIterator[tuple[Moves, Site]]:
     async with with_store(settings) as (store, people, _plan):
         site, now = load_site(settings.site_dir), Clock().now
         yield Moves(OrderBook(store, now), people, lambda: site.queues, now), site
+
+
+@contextlib.asynccontextmanager
+async def with_blocks(settings: Settings) -> AsyncIterator[tuple[Blocks, Site]]:
+    """Blocked callers for a command; the server, if it runs, heeds them within a second."""
+    async with with_store(settings) as (store, _people, plan):
+        now = Clock().now
+        yield Blocks(OrderBook(store, now), plan, now), load_site(settings.site_dir)
 
 
 async def people_as_they_are(settings: Settings) -> Sequence[AgentProfile] | None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ivr import recordings
+from ivr.callers import Callers
 from ivr.errors import Problem, SiteError, quote
 from ivr.hours import Calendar
 from ivr.layout import lay_out
@@ -68,6 +69,8 @@ class _Loading:
         _, skill_names, skills = self._named("skills.yaml", Skill, "id", short="title")
         hours_file, calendar_names, hours = self._named("hours.yaml", Calendar, "id", time_zone=zone)
         reasons = self._model(self._read("reasons.yaml", needed=False), ReasonsFile)
+        callers_file = self._read("callers.yaml", needed=False)
+        callers = self._model(callers_file, Callers)
         flow_files = dict(self._flow_files())
         flows = {name: flow for name, file in flow_files.items() if (flow := self._model(file, Flow))}
         names = Names(
@@ -96,6 +99,8 @@ class _Loading:
             if hours_file is not None and calendar.never_opens:
                 never = f"calendar {quote(calendar.id)} never opens: expected a time range on some day"
                 self.problems.append(hours_file.problem((calendar.id,), never, at_key=True))
+        if callers is not None and callers_file is not None:
+            self.problems += _check_callers(callers_file, callers, names)
         if queues_file is not None:
             self.problems += _check_queues(queues_file, queues, names, trunk_names)
         if settings_file is not None and settings is not None:
@@ -116,6 +121,7 @@ class _Loading:
             trunks=trunks,
             skills=skills,
             reasons=reasons.reasons() if reasons else Reasons(),
+            callers=callers or Callers(),
             layouts=names.layouts,
             untranslated=tuple(untranslated(documents, names)),
             prompts=prompts,
@@ -251,6 +257,12 @@ def _skill_paths(queue: Queue) -> Iterator[tuple[str | int, ...]]:
     yield from (("skills", skill) for skill in queue.skills)
     yield from (("any_skill", at, skill) for at, choice in enumerate(queue.any_skill) for skill in choice)
     yield from (("relax", at, "skills", skill) for at, ring in enumerate(queue.relax) for skill in ring.skills)
+
+
+def _check_callers(document: Document, callers: Callers, names: Names) -> Iterator[Problem]:
+    for key, flow in callers.flows():
+        if flow not in names.flows:
+            yield document.problem((key, "flow"), unknown("flow", flow, names.flows))
 
 
 def _check_queues(

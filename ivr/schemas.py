@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from ivr.callers import Callers
 from ivr.flow_tests import TURNS, FlowTest
 from ivr.hours import Calendar
 from ivr.reasons import ReasonsFile
@@ -97,6 +98,7 @@ SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "trunks": lambda: _named(Trunk, "name"),
     "skills": _skills,
     "prompts": _prompts,
+    "callers": lambda: _file(Callers),
     "reasons": lambda: _file(ReasonsFile),
     "tests": _tests,
 }

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ivr.callback_dialogue import static
+from ivr.callers import Callers
 from ivr.errors import Problem
 from ivr.hours import Calendar
 from ivr.layout import Layout
@@ -35,6 +36,7 @@ class Site:
     trunks: Mapping[str, Trunk]
     skills: Mapping[str, Skill]
     reasons: Reasons
+    callers: Callers
     #: Flow → its steps by address.
     layouts: Mapping[str, Layout] = field(repr=False)
     #: Texts without a form in a language that their callers may hear. Not wrong: they hear the default language.

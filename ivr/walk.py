@@ -167,6 +167,13 @@ def walk(
         over = Over(End(Ending.REFUSED, Cause.UNALLOCATED, "unlisted number"), None)
         tape.append(over)
         return over
+    turned = site.callers.turned_away([caller] if caller else [], now, site.settings.time_zone)
+    if turned is not None and turned.cause is not None:
+        over = Over(End(Ending.REFUSED, turned.cause, turned.why), None)
+        tape.append(over)
+        return over
+    if turned is not None:
+        rule = rule.model_copy(update={"flow": turned.flow})
     variables = {**rule.labels, **_brought(caller, dialled), **(history or {})}
     return _Walk(site, Execution(site, rule.flow, variables, language or rule.language), party, now, tape).go()
 

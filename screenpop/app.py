@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 
 from screenpop.auth import Sessions
+from screenpop.blocks import Blocks
 from screenpop.customers import CustomerDirectory
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
@@ -17,6 +18,7 @@ from screenpop.live import Live
 from screenpop.moves import Moves
 from screenpop.people import People
 from screenpop.ports import Desk, Inquiry
+from screenpop.routes import blocks as blocks_routes
 from screenpop.routes import (
     callbacks,
     customers,
@@ -47,6 +49,7 @@ def create_app(
     inquiry: Inquiry | None = None,
     switch: Emergencies | None = None,
     moves: Moves | None = None,
+    blocks: Blocks | None = None,
 ) -> FastAPI:
     """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's.
 
@@ -70,7 +73,9 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.services = Services(desk, directory, live, wishes, sessions, store, settings, inquiry, switch, moves)
+    app.state.services = Services(
+        desk, directory, live, wishes, sessions, store, settings, inquiry, switch, moves, blocks
+    )
     app.add_middleware(Borders, settings=settings)
     statuses.install(app)
     app.include_router(_api(), prefix="/api")
@@ -87,6 +92,7 @@ def _api() -> APIRouter:
         floor,
         emergencies,
         moves_routes,
+        blocks_routes,
         callbacks,
         surveys,
         health,

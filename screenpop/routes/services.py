@@ -9,6 +9,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from screenpop.auth import COOKIE, Session, Sessions
+from screenpop.blocks import Blocks
 from screenpop.customers import CustomerDirectory
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
@@ -32,6 +33,7 @@ class Services:
     inquiry: Inquiry | None
     emergencies: Emergencies | None = None
     moves: Moves | None = None
+    blocks: Blocks | None = None
 
 
 def services_of(connection: HTTPConnection) -> Services:

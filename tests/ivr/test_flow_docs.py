@@ -9,13 +9,14 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from ivr.callers import Blocked, Callers, Instead
 from ivr.conditions import FUNCTIONS
 from ivr.dialogue import run_test
 from ivr.flow_tests import NOTHING, TURNS, Expected, Given, read_tests
 from ivr.hours import Calendar
 from ivr.lint import CALL_VARIABLES
 from ivr.loader import load_site
-from ivr.reasons import SYSTEM_REASONS, ReasonsFile
+from ivr.reasons import SYSTEM_REASONS, Disposition, ReasonsFile
 from ivr.recordings import SOUND_ENDINGS
 from ivr.schema import STEPS, Flow
 from ivr.settings import (
@@ -67,6 +68,10 @@ def test_every_step_and_its_options_are_documented(word: str) -> None:
         (Trunk, "trunks.yaml"),
         (SecretReference, "trunks.yaml"),
         (ReasonsFile, "skills.yaml"),
+        (Disposition, "skills.yaml"),
+        (Callers, "callers.yaml"),
+        (Blocked, "callers.yaml"),
+        (Instead, "callers.yaml"),
     ],
 )
 def test_every_key_of_the_other_files_is_documented(model: type[BaseModel], heading: str) -> None:

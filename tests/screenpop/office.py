@@ -27,6 +27,7 @@ from acd.model import Configuration, Phone, QueueRules
 from acd.snapshot import Board, board, interaction_view
 from screenpop.app import create_app
 from screenpop.auth import COOKIE
+from screenpop.blocks import Blocks
 from screenpop.customers import CustomerDirectory
 from screenpop.db import customers
 from screenpop.db.records import Records
@@ -273,7 +274,8 @@ async def office(
         standing.heed(measures.kinds, measures.heed)
         switch = Emergencies(book, OfficePlace(), desk.now, standing.read)
         moves = Moves(book, people, lambda: [queue.id for queue in QUEUES], desk.now, standing.read)
-        app = create_app(desk, directory, live, store, settings, people, inquiry, switch, moves)
+        blocks = Blocks(book, plan, desk.now, standing.read)
+        app = create_app(desk, directory, live, store, settings, people, inquiry, switch, moves, blocks)
         server = Server(app)
         listening = listen("127.0.0.1", 0)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
