@@ -137,6 +137,7 @@ class Arrivals:
         try:
             await self._welcome(session, conversation, caller, dialled, carried)
             await session.run()
+            session.note_end()
         except AgiError as error:
             log.info("session.ended", why=type(error).__name__)
             await self._let_go(session, node, conversation)
@@ -146,6 +147,7 @@ class Arrivals:
             log.exception("session.failed")
             self._detach(session)
         finally:
+            session.leave_flow()
             self._exchange.leave(session)
 
     async def _admit(
@@ -308,10 +310,12 @@ class Arrivals:
             except TimeoutError:
                 break
         if gone.is_set():
+            session.note_end()
             return
         if await node.has_channel(conversation.channel, conversation.uniqueid):
             self._detach(session)
         else:
+            session.note_end()
             # They were gone before their call reached us, so no hang-up is to come.
             self._exchange.forget_channel(node.name, conversation.uniqueid)
 

@@ -18,6 +18,7 @@ from cti.call_recorder import CallRecorder
 from cti.call_state import CallState
 from cti.called_back import KEY, Opening
 from cti.fastagi import AgiConversation
+from cti.footsteps import Footsteps
 from cti.handset import Handset
 from cti.node import Node
 from cti.outbound import Refused
@@ -87,6 +88,9 @@ class IvrSession:
         self._opening = opening
         self._prelude = prelude
         self._told = len(execution.chosen)
+        self._footsteps = Footsteps(ports.footfall, execution.version, ports.dispatcher.now)
+        self._instruction: Instruction | None = None
+        self._closed: InteractionClosed | None = None
         self._message: Path | None = None
         self._messages_asked = 0
         self._handset = Handset(ports, conversation, node, interaction_id, lambda: self._queue_wait.is_wanted)
@@ -149,8 +153,21 @@ class IvrSession:
     def notice(self, fact: Fact) -> None:
         """Something of this interaction became true."""
         if isinstance(fact, InteractionClosed):
+            self._closed = fact
             self.interaction_closed.set()
         self._queue_wait.notice(fact)
+
+    # --- the end ---------------------------------------------------------------------------------------
+
+    def note_end(self) -> None:
+        """The caller is gone, and did not only leave our AGI."""
+        view = self._ports.dispatcher.interaction(self.interaction_id)
+        is_promised = view is not None and view.is_promised
+        self._footsteps.end(self._instruction, self._closed, is_promised=is_promised)
+
+    def leave_flow(self) -> None:
+        """Whatever became of the call: it is in no step of ours any more."""
+        self._footsteps.vanish()
 
     # --- the flow --------------------------------------------------------------------------------------
 
@@ -163,6 +180,7 @@ class IvrSession:
             if self._prelude is None or await self._goes_on_after(self._prelude):
                 await self._follow_flow()
         finally:
+            self._footsteps.stop()
             self._handset.close()
 
     async def _goes_on_after(self, prelude: Prelude) -> bool:
@@ -206,6 +224,9 @@ class IvrSession:
         result: Result | None = None
         while True:
             instruction = self._execution.advance(result, self._ports.utc())
+            gone = self._agi.is_over
+            self._footsteps.follow(self._execution.happenings, gone=gone)
+            self._instruction = self._instruction if gone else instruction
             self._tell_choices()
             self._log_notes()
             if isinstance(instruction, End):

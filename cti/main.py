@@ -52,6 +52,7 @@ from cti.recovery import Recovery
 from cti.retention import keep_retention
 from cti.session_ports import SessionPorts
 from cti.settings import AmiNode, Settings
+from cti.site_flows import SiteFlows
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
 from cti.story import Story
 from cti.transfers import Reach, TrunkLine
@@ -67,6 +68,8 @@ from screenpop.db.migrate import migrate, newest_revision, revision_of
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
+from screenpop.flow_numbers import flow_numbers, told
+from screenpop.footfall import Footfall
 from screenpop.live import Live
 from screenpop.measures import Measures
 from screenpop.moves import Moves, MovesHeeded
@@ -152,6 +155,7 @@ class Server:
         self._directory = await stack.enter_async_context(
             CustomerDirectory(self._store, plan, self._records, pins=pins)
         )
+        self._footfall = await stack.enter_async_context(Footfall(self._store, self._clock.now))
         self._web_settings = web_settings(settings, self.site)
         self._live = Live(self._directory, self._web_settings)
 
@@ -299,6 +303,7 @@ class Server:
             outbound=lambda: Outbound(self.site.settings.country),
             reach=self._reach,
             give=self.exchange.calls.give,
+            footfall=self._footfall,
             dead_man_s=settings.limits.dead_man_s,
             renew_every_s=settings.limits.dead_man_renew_s,
         )
@@ -328,6 +333,8 @@ class Server:
             switch=switch,
             moves=moves,
             blocks=blocks,
+            flows=SiteFlows(lambda: self.site, self._clock.now),
+            footfall=self._footfall,
         )
         days = settings.retention
         kept = {settings.messages_dir: days.messages_days, settings.recordings_dir: days.recordings_days}
@@ -575,6 +582,15 @@ async def with_blocks(settings: Settings) -> AsyncIterator[tuple[Blocks, Site]]:
     async with with_store(settings) as (store, _people, plan):
         now = Clock().now
         yield Blocks(OrderBook(store, now), plan, now), load_site(settings.site_dir)
+
+
+async def told_numbers(settings: Settings, flow: str, hours: int, version: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The site's flows, and what callers did in one of them, in lines."""
+    async with with_store(settings) as (store, _, _plan):
+        now = Clock().now()
+        since_at = now - hours * 3_600_000_000
+        found = await store.look(lambda connection: flow_numbers(connection, flow, since_at, now + 1, version))
+        return tuple(load_site(settings.site_dir).flows), told(found)
 
 
 async def people_as_they_are(settings: Settings) -> Sequence[AgentProfile] | None:

@@ -76,6 +76,30 @@ class Records(Protocol):
         ...
 
 
+#: A step of a flow: version of the files, flow, address.
+Spot = tuple[str, str, str]
+
+
+class Footfall(Protocol):
+    """Counts what calls do at the steps of their flows. No call waits, none raises; `at`: microseconds UTC."""
+
+    def move(self, before: Spot | None, after: Spot | None) -> None:
+        """A caller stands elsewhere; None: in no flow that we carry out."""
+        ...
+
+    def enter(self, spot: Spot, at: int) -> None: ...
+
+    def leave(self, spot: Spot, at: int, way: str, stayed_us: int) -> None: ...
+
+    def miss(self, spot: Spot, at: int, *, timed_out: bool) -> None:
+        """No key in time, or another than was asked for."""
+        ...
+
+    def hang_up(self, spot: Spot, at: int, stayed_us: int) -> None:
+        """The caller ended the call here."""
+        ...
+
+
 class Announced(Protocol):
     """What a caller hears because of an order. `texts`: by language, the default one among them; none: nothing."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from cti.dispatcher import Dispatcher
+from cti.footsteps import NoFootfall
 from cti.messages import Messages
 from cti.outbound import Outbound
-from cti.ports import Directory
+from cti.ports import Directory, Footfall
 from cti.recordings import Recordings
 from cti.transfers import Reach
 
@@ -51,5 +52,7 @@ class SessionPorts:
     reach: Callable[[], Reach] = Reach
     #: Says of an interaction to whom outside the queues it is given; empty: to nobody any more.
     give: Callable[[str, str], None] = lambda interaction_id, to: None
+    #: Counts what happens at the steps of flows.
+    footfall: Footfall = field(default_factory=NoFootfall)
     dead_man_s: int = DEAD_MAN_S
     renew_every_s: float = RENEW_EVERY_S

@@ -63,6 +63,7 @@ def ask(
             return "yes"
         if read.pressed == keys.no:
             return "no"
+        call.miss(read)
         prompts = (call.say(invalid), question) if invalid is not None and read.pressed else (question,)
     return ""
 

@@ -13,23 +13,28 @@ from ivr.site import Site
 from ivr.step_kinds.base import BaseStep
 from ivr.step_kinds.leading import FlowStep, GotoStep
 from ivr.step_values import CONTINUE
+from ivr.trail import FLOW, spelled
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a box. `depth`: how far in; `leads`: it only names a way out and where it leads."""
+    """A line of a box. `depth`: how far in; `leads`: it only names a way out and where it leads; `step`: the address of
+    the step that the line is about."""
 
     depth: int
     text: str
     leads: bool = False
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """To another box, by these ways out; none where nothing decides."""
+    """To another box, by these ways out; none where nothing decides. `ways`: which steps are left by which of their
+    ways out when a call goes along it, as `ivr.trail` tells them."""
 
     labels: tuple[str, ...]
     target: str
+    ways: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +46,21 @@ class Box:
     lines: tuple[Line, ...] = ()
     arrows: tuple[Arrow, ...] = ()
 
+    @property
+    def is_other(self) -> bool:
+        """Whether it stands for another flow; names of nodes have no spaces."""
+        return " " in self.id
+
 
 def graph(site: Site, flow: str) -> tuple[Box, ...]:
     """The boxes of a flow: the start, its other nodes as the file has them, other flows. KeyError if it is unknown."""
     here = site.flows[flow]
     default = site.settings.default_language
     names = sorted(here.nodes, key=lambda name: name != here.start)
-    nodes = [Box(name, name, tuple(_lines(here.nodes[name], default, 0)), _arrows(here.nodes[name])) for name in names]
+    nodes = [
+        Box(name, name, tuple(_lines(here.nodes[name], default, 0, name)), _arrows(name, here.nodes[name]))
+        for name in names
+    ]
     others = dict.fromkeys(arrow.target for box in nodes for arrow in box.arrows if arrow.target not in here.nodes)
     return (*nodes, *(Box(target, target) for target in others))
 
@@ -63,39 +76,45 @@ def as_text(site: Site, flow: str) -> str:
     return "\n".join(lines)
 
 
-def _lines(steps: tuple[BaseStep, ...], default: str, depth: int) -> Iterator[Line]:
-    for step in steps:
-        yield Line(depth, _told(step, default))
+def _lines(steps: tuple[BaseStep, ...], default: str, depth: int, prefix: str) -> Iterator[Line]:
+    """`prefix`: what the steps' addresses begin with (`ivr.layout`)."""
+    for index, step in enumerate(steps):
+        address = f"{prefix}:{index}"
+        yield Line(depth, _told(step, default), step=address)
         if isinstance(step, GotoStep):
             continue
         for way, target in step.exits().items():
             if isinstance(target, tuple):
-                yield Line(depth + 1, f"{way[-1]}:")
-                yield from _lines(target, default, depth + 2)
+                yield Line(depth + 1, f"{way[-1]}:", step=address)
+                yield from _lines(target, default, depth + 2, f"{address}.{way[-1]}")
             elif target != CONTINUE:
-                yield Line(depth + 1, f"{way[-1]} → {target}", leads=True)
+                yield Line(depth + 1, f"{way[-1]} → {target}", leads=True, step=address)
 
 
-def _arrows(steps: tuple[BaseStep, ...]) -> tuple[Arrow, ...]:
+def _arrows(node: str, steps: tuple[BaseStep, ...]) -> tuple[Arrow, ...]:
     labels: dict[str, dict[str, None]] = {}
-    for target, label in _leads(steps):
+    ways: dict[str, list[tuple[str, str]]] = {}
+    for target, label, step, way in _leads(node, steps):
         labels.setdefault(target, {}).update({label: None} if label else {})
-    return tuple(Arrow(tuple(each), target) for target, each in labels.items())
+        ways.setdefault(target, []).append((step, way))
+    return tuple(Arrow(tuple(each), target, tuple(ways[target])) for target, each in labels.items())
 
 
-def _leads(steps: tuple[BaseStep, ...], way_in: str = "") -> Iterator[tuple[str, str]]:
-    """Where steps lead, and by which way out; `way_in`: that of the step that holds them."""
-    for step in steps:
+def _leads(prefix: str, steps: tuple[BaseStep, ...], way_in: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Where steps lead, by which way out in words, and which step is left by which way; `way_in`: that of the step that
+    holds them."""
+    for index, step in enumerate(steps):
+        address = f"{prefix}:{index}"
         if isinstance(step, FlowStep):
-            yield f"flow {step.flow}", way_in
+            yield f"flow {step.flow}", way_in, address, FLOW
         elif isinstance(step, GotoStep):
-            yield step.goto, way_in
+            yield step.goto, way_in, address, "goto"
         else:
             for way, target in step.exits().items():
                 if isinstance(target, tuple):
-                    yield from _leads(target, way[-1])
+                    yield from _leads(f"{address}.{way[-1]}", target, way[-1])
                 elif target != CONTINUE:
-                    yield target, way[-1]
+                    yield target, way[-1], address, spelled(way)
 
 
 def _told(step: BaseStep, default: str) -> str:

@@ -42,6 +42,7 @@ from ivr.steps import (
     TransferEnded,
     Waiting,
 )
+from ivr.trail import END, FLOW, NEXT, RETURN, Happening, spelled
 
 __all__ = ["CHOSEN", "STEP_BUDGET", "Execution", "texts"]
 
@@ -78,6 +79,7 @@ class Execution:
         self._call = Progress(site, flow, variables, language, node or "")
         self._budget = STEP_BUDGET
         self._asked: Instruction | None = None
+        self._is_back = node is not None
         self._steps = self._run(*self._begin(node))
 
     @property
@@ -99,6 +101,16 @@ class Execution:
     def notes(self) -> list[str]:
         """What went wrong without ending the call, for the log; whoever reads them clears them."""
         return self._call.notes
+
+    @property
+    def happenings(self) -> list[Happening]:
+        """What happened at the steps since somebody last cleared it."""
+        return self._call.happenings
+
+    @property
+    def version(self) -> str:
+        """The version of the files that the call goes by."""
+        return self._call.site.version
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -161,7 +173,11 @@ class Execution:
             self._budget -= 1
             if self._budget < 0:
                 return End(Ending.BROKEN, detail=f"{self.flow} {address}: {STEP_BUDGET} steps without the caller")
+            self._call.come_to(address, again=self._is_back)
+            self._is_back = False
             leave = yield from placed.step.take(self._call)
+            if not isinstance(leave, Enter):
+                self._call.leave(_word_of(leave))
             if isinstance(leave, End):
                 return leave
             layout, address = self._next(layout, placed, leave)
@@ -197,5 +213,21 @@ class Execution:
         placed = layout.steps.get(address)
         if placed is not None and isinstance(placed.step, SubflowStep):
             self._call.node = address
-            return layout, placed.exits[placed.step.way_of(way)]
+            exit_ = placed.step.way_of(way)
+            self._call.leave(spelled(exit_))
+            return layout, placed.exits[exit_]
         return layout, layout.nodes.get(address.partition(":")[0])
+
+
+def _word_of(leave: Way | Jump | Return | End | None) -> str:
+    match leave:
+        case None:
+            return NEXT
+        case Jump():
+            return FLOW
+        case Return():
+            return RETURN
+        case End():
+            return END
+        case _:
+            return spelled(leave)

@@ -16,7 +16,8 @@ from ivr.callback_dialogue import lead
 from ivr.number_words import CURRENCY_OF
 from ivr.past_calls import NO_HISTORY
 from ivr.prompts import fill, sound_prompt, text_prompt
-from ivr.steps import Instruction, Promise, Prompt, Result, Waiting
+from ivr.steps import Digits, Instruction, Promise, Prompt, Result, Waiting
+from ivr.trail import Entered, Happening, Left, Missed
 from ivr.values import Texts
 from ivr.waiting import waiting_in
 
@@ -51,6 +52,8 @@ class Progress:
         self.now = datetime.min.replace(tzinfo=UTC)
         #: What went wrong without ending the call, for the log.
         self.notes: list[str] = []
+        #: What happened at the steps, for who counts it.
+        self.happenings: list[Happening] = []
         own = (CHOSEN, FRAMES, "language")
         self._variables = {name: value for name, value in variables.items() if name not in own}
         self._chosen = _read_chosen(variables.get(CHOSEN, ""))
@@ -152,6 +155,21 @@ class Progress:
     @property
     def _currency(self) -> str:
         return CURRENCY_OF.get(self.site.settings.country, "")
+
+    # --- where the call has been -------------------------------------------------------------------------
+
+    def come_to(self, address: str, *, again: bool) -> None:
+        """The call is at this step."""
+        self.node = address
+        self.happenings.append(Entered(self.flow, address, again))
+
+    def miss(self, read: Digits) -> None:
+        """The caller did not press what the step asks for; each kind of step that asks for keys says so."""
+        self.happenings.append(Missed(self.flow, self.node, timed_out=not read.pressed))
+
+    def leave(self, way: str) -> None:
+        """The call leaves the step that is carried out."""
+        self.happenings.append(Left(self.flow, self.node, way))
 
     # --- other flows -------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from screenpop.emergencies import Emergencies
 from screenpop.live import Live
 from screenpop.moves import Moves
 from screenpop.people import People
-from screenpop.ports import Desk, Inquiry
+from screenpop.ports import Desk, Flows, Inquiry, Standing
 from screenpop.routes import blocks as blocks_routes
 from screenpop.routes import (
     callbacks,
@@ -31,6 +31,7 @@ from screenpop.routes import (
     statuses,
     surveys,
 )
+from screenpop.routes import flows as flows_routes
 from screenpop.routes import moves as moves_routes
 from screenpop.routes.borders import Borders
 from screenpop.routes.page import Page
@@ -50,11 +51,13 @@ def create_app(
     switch: Emergencies | None = None,
     moves: Moves | None = None,
     blocks: Blocks | None = None,
+    flows: Flows | None = None,
+    footfall: Standing | None = None,
 ) -> FastAPI:
     """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's.
 
     Without `inquiry` nobody can ask why, without `switch` nobody can give emergency orders, without `moves`
-    nobody can move agents.
+    nobody can move agents, without `flows` nobody sees them.
     """
     sessions = Sessions(store, people or People(store), desk.now, hours=settings.session_hours)
 
@@ -74,7 +77,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.services = Services(
-        desk, directory, live, wishes, sessions, store, settings, inquiry, switch, moves, blocks
+        desk, directory, live, wishes, sessions, store, settings, inquiry, switch, moves, blocks, flows, footfall
     )
     app.add_middleware(Borders, settings=settings)
     statuses.install(app)
@@ -90,6 +93,7 @@ def _api() -> APIRouter:
         customers,
         interactions,
         floor,
+        flows_routes,
         emergencies,
         moves_routes,
         blocks_routes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from acd.events import Event
@@ -35,4 +36,76 @@ class Inquiry(Protocol):
     async def why(self, wanted: str) -> Why | None:
         """Why this offer (`<interaction>/<n>`) was made, or why this interaction waits or was offered last; None
         when the journal does not know it. Raises TimeoutError when too many ask, or when it takes too long."""
+        ...
+
+
+class DrawnLine(Protocol):
+    """A step of a box in words, or one of its ways out (`leads`)."""
+
+    @property
+    def depth(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def leads(self) -> bool: ...
+    @property
+    def step(self) -> str: ...
+
+
+class DrawnArrow(Protocol):
+    """To another box. `ways`: (step, way out) by which calls go along it."""
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def ways(self) -> Sequence[tuple[str, str]]: ...
+
+
+class DrawnBox(Protocol):
+    """A node of a flow, or another flow that it leads to."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def is_other(self) -> bool: ...
+    @property
+    def lines(self) -> Sequence[DrawnLine]: ...
+    @property
+    def arrows(self) -> Sequence[DrawnArrow]: ...
+
+
+class Flows(Protocol):
+    """The flows that new calls go through."""
+
+    @property
+    def version(self) -> str:
+        """Of the site's files, as long as the sums of numbers keep it."""
+        ...
+
+    def titles(self) -> Mapping[str, str]:
+        """Flow → what people call it, empty where the file does not say."""
+        ...
+
+    def size(self, flow: str) -> int:
+        """How many nodes it has."""
+        ...
+
+    def graph(self, flow: str) -> Sequence[DrawnBox]:
+        """Its boxes, the start first. KeyError if there is no such flow."""
+        ...
+
+    def today(self) -> int:
+        """When the day began at the site, microseconds UTC."""
+        ...
+
+
+class Standing(Protocol):
+    """Knows where callers are."""
+
+    def standing(self) -> Mapping[tuple[str, str], int]:
+        """Flow and step → how many callers are there now."""
         ...

@@ -46,6 +46,7 @@ class MenuStep(BaseStep):
             if read.pressed in self.keys:
                 call.choose(f"menu {call.node.partition(':')[0]}", self._choice(read.pressed))
                 return ("keys", read.pressed)
+            call.miss(read)
             prompts = call.again(self.menu, self.invalid if read.pressed else None)
         return ("otherwise",)
 
@@ -114,6 +115,8 @@ class CollectStep(BaseStep):
                 if not self.secret:
                     call.choose(self.into, read.pressed)
                 return None
+            if not fits:
+                call.miss(read)
             if not answer:
                 break
             prompts = call.again(self.collect, self.invalid if read.pressed and not fits else None)

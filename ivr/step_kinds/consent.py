@@ -72,6 +72,7 @@ class RecordStep(BaseStep):
             assert isinstance(read, Digits)
             if read.pressed in (YES, NO):
                 return read.pressed == YES
+            call.miss(read)
         return False
 
     def texts(self) -> Iterator[tuple[Place, Texts]]:
@@ -141,6 +142,7 @@ class SurveyStep(BaseStep):
             assert isinstance(read, Digits)
             if read.pressed and read.pressed in question.keys:
                 return read.pressed
+            call.miss(read)
             prompts = call.again(question.ask, self.invalid if read.pressed else None)
         return ""
 

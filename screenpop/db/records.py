@@ -258,10 +258,10 @@ class Records:
                 async with asyncio.timeout(30):
                     await self._write(rows, position)
             except Exception as error:  # noqa: BLE001  # whatever it is, the writer goes on
-                if _blames_the_row(error):
+                if blames_the_row(error):
                     rows = await self._write_one_by_one(rows)
                     continue
-                self.trouble = _why(error)
+                self.trouble = why_of(error)
                 log.warning("records not written, trying again", why=self.trouble, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, self._longest_pause_s)
@@ -294,10 +294,10 @@ class Records:
             try:
                 await self._write([row], None)
             except Exception as error:  # noqa: BLE001  # as above
-                if not _blames_the_row(error):
+                if not blames_the_row(error):
                     return list(rows[place:])
                 self.refused += 1
-                log.error("record refused", table=row[0].name, id=_id_of(row), why=_why(error))
+                log.error("record refused", table=row[0].name, id=_id_of(row), why=why_of(error))
         return []
 
 
@@ -310,7 +310,7 @@ def _further(is_sqlite: bool) -> Insert:
     return insert.on_conflict_do_update(index_elements=["name"], set_={"position": further})
 
 
-def _blames_the_row(error: Exception) -> bool:
+def blames_the_row(error: Exception) -> bool:
     """Whether the row cannot be written at all; else the database is away, and the row waits for it."""
     if isinstance(error, DataError | IntegrityError | CompileError):
         return True
@@ -325,6 +325,6 @@ def _id_of(row: Row) -> Any:
     return columns[key]
 
 
-def _why(error: Exception) -> str:
+def why_of(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     return f"{type(cause).__name__}: {cause}"[:300]

@@ -293,6 +293,44 @@ agent_interval = Table(
     Index(None, "agent_id", "from_at"),
 )
 
+# --- what happened at the steps of flows, summed by quarters of an hour ----------------------------------
+
+flow_step = Table(
+    "flow_step",
+    metadata,
+    Column("flow", String(64), primary_key=True),
+    Column("from_at", BigInteger, primary_key=True, autoincrement=False, comment="begin of the quarter of an hour"),
+    Column("version", String(12), primary_key=True, comment="of the site's files: the first 12 signs"),
+    Column("step", Text, primary_key=True, comment="the address; what stands before the first colon is the node"),
+    Column("entered", Integer, nullable=False),
+    Column("left", Integer, nullable=False, comment="by whichever way"),
+    Column("hung_up", Integer, nullable=False),
+    Column("timed_out", Integer, nullable=False),
+    Column("invalid", Integer, nullable=False),
+    Column("stayed_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+flow_exit = Table(
+    "flow_exit",
+    metadata,
+    Column("flow", String(64), primary_key=True),
+    Column("from_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", String(12), primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("way", Text, primary_key=True),
+    Column("left", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+flow_batch = Table(
+    "flow_batch",
+    metadata,
+    Column("writer", String(32), primary_key=True, comment="one run of the server"),
+    Column("number", BigInteger, nullable=False, comment="of the last batch of its sums that is in the tables"),
+    Column("written_at", BigInteger, nullable=False),
+)
+
 journal_position = Table(
     "journal_position",
     metadata,

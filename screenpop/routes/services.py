@@ -16,7 +16,7 @@ from screenpop.emergencies import Emergencies
 from screenpop.errors import ForbiddenError
 from screenpop.live import Live
 from screenpop.moves import Moves
-from screenpop.ports import Desk, Inquiry
+from screenpop.ports import Desk, Flows, Inquiry, Standing
 from screenpop.settings import WebSettings
 from screenpop.wishes import Wishes
 
@@ -34,6 +34,8 @@ class Services:
     emergencies: Emergencies | None = None
     moves: Moves | None = None
     blocks: Blocks | None = None
+    flows: Flows | None = None
+    footfall: Standing | None = None
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -22,6 +22,7 @@ from ivr.site import Site
 from tests.acd.desk import SITE
 from tests.fakes.call import FakeCall
 from tests.fakes.directory import FakeDirectory
+from tests.fakes.footfall import FakeFootfall
 from tests.fakes.site import FakeSounds, small_site
 from tests.fakes.switchboard import Switchboard
 
@@ -50,6 +51,7 @@ class Reception:
         self.dispatcher = self.board.dispatcher
         self.directory = FakeDirectory()
         self.sounds = FakeSounds()
+        self.footfall = FakeFootfall()
         self.messages = Messages(folder / "messages")
         self.messages.make()
         self.recordings = recordings or Recordings(folder / "recordings", begun_s=0.05)
@@ -69,6 +71,7 @@ class Reception:
             outbound=lambda: Outbound("DE"),
             reach=lambda: reach or Reach(),
             give=self.board.exchange.calls.give,
+            footfall=self.footfall,
             dead_man_s=60,
             renew_every_s=renew_every_s,
         )

@@ -101,13 +101,22 @@ def test_arrows_join_all_ways_to_one_place(site: Site) -> None:
     boxes = graph(site, "main")
 
     assert [box.id for box in boxes] == ["welcome", "other", "more", "flow second"]
+    assert [box.is_other for box in boxes] == [False, False, False, True]
     assert boxes[0].arrows == (
-        Arrow(("1", "#"), "other"),
-        Arrow(("2", "then"), "more"),
-        Arrow(("3",), "flow second"),
-        Arrow(("*",), "welcome"),
+        Arrow(("1", "#"), "other", (("welcome:3", "keys.1"), ("welcome:3", "keys.#"))),
+        Arrow(("2", "then"), "more", (("welcome:3.2:0", "goto"), ("welcome:4", "then"))),
+        Arrow(("3",), "flow second", (("welcome:3.3:0", "flow"),)),
+        Arrow(("*",), "welcome", (("welcome:3", "keys.*"),)),
     )
-    assert boxes[1].arrows == (Arrow((), "more"),)
+    assert boxes[1].arrows == (Arrow((), "more", (("other:1", "goto"),)),)
+
+
+def test_lines_and_arrows_name_steps_that_there_are(site: Site) -> None:
+    for name, layout in EXAMPLE.layouts.items():
+        for box in graph(EXAMPLE, name):
+            assert all(line.step in layout.steps for line in box.lines)
+            assert all(step in layout.steps for arrow in box.arrows for step, _ in arrow.ways)
+    assert {line.step for box in graph(site, "main") for line in box.lines} == set(site.layouts["main"].steps)
 
 
 def test_the_text_in_the_documentation_is_the_example_sites() -> None:

@@ -39,9 +39,10 @@ from screenpop.measures import Measures
 from screenpop.model import Customer, Role
 from screenpop.moves import Moves, MovesHeeded
 from screenpop.numbers import NumberPlan
-from screenpop.orders import OrderBook, Standing
+from screenpop.orders import OrderBook
+from screenpop.orders import Standing as StandingOrders
 from screenpop.people import People
-from screenpop.ports import Inquiry
+from screenpop.ports import Flows, Inquiry, Standing
 from screenpop.server import Server, listen
 from screenpop.settings import Choice, WebSettings
 
@@ -172,7 +173,7 @@ class Office:
         directory: CustomerDirectory,
         people: People,
         records: Records,
-        standing: Standing,
+        standing: StandingOrders,
     ) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self.host = f"127.0.0.1:{port}"
@@ -251,6 +252,8 @@ async def office(
     *,
     known: Iterable[Customer] = (ANNA, *TWINS),
     inquiry: Inquiry | None = None,
+    flows: Flows | None = None,
+    footfall: Standing | None = None,
     **live_options: Any,
 ) -> AsyncIterator[Office]:
     """Open the web side on `store`, filled with PEOPLE (all with PASSWORD) and the `known` customers."""
@@ -268,14 +271,16 @@ async def office(
         desk = RoutingDesk(Configuration(QUEUES, ()), live, records)
         desk.engine.handle(ConfigurationChanged(Configuration(QUEUES, tuple(profiles))), START)
         book = OrderBook(store, desk.now)
-        standing = Standing(book, desk.now)
+        standing = StandingOrders(book, desk.now)
         measures = Measures(lambda event: None, desk.now, show=live.show_emergencies)
         standing.heed(Moves.kinds, MovesHeeded(desk.submit, desk.board).heed)
         standing.heed(measures.kinds, measures.heed)
         switch = Emergencies(book, OfficePlace(), desk.now, standing.read)
         moves = Moves(book, people, lambda: [queue.id for queue in QUEUES], desk.now, standing.read)
         blocks = Blocks(book, plan, desk.now, standing.read)
-        app = create_app(desk, directory, live, store, settings, people, inquiry, switch, moves, blocks)
+        app = create_app(
+            desk, directory, live, store, settings, people, inquiry, switch, moves, blocks, flows, footfall
+        )
         server = Server(app)
         listening = listen("127.0.0.1", 0)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
