@@ -28,6 +28,10 @@ from acd.events import (
 )
 from acd.model import AgentProfile, Configuration, Phone, Presence, QueueRules
 from acd.snapshot import Board, board, interaction_view
+from cti.site_flows import SiteFlows
+from ivr.loader import load_site
+from ivr.site import Site
+from lab.web import ROOT
 from screenpop.app import create_app
 from screenpop.customers import CustomerDirectory
 from screenpop.db import customers
@@ -35,8 +39,9 @@ from screenpop.db.migrate import migrate
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.entries import Entry
+from screenpop.footfall import Footfall
 from screenpop.live import Live
-from screenpop.model import Customer
+from screenpop.model import Customer, Role
 from screenpop.numbers import NumberPlan
 from screenpop.people import People
 from screenpop.server import Server, listen
@@ -152,6 +157,9 @@ class Floor:
     records: Records
     clock: Clock
     server: Server
+    footfall: Footfall
+    #: Whose flows the page shows; a test may put another in its place.
+    site: Site
     calls: list[str] = field(default_factory=list)
 
     async def call(
@@ -207,7 +215,11 @@ async def open_floor(folder: Path, web_files: Path, *, ahead_us: int = 0) -> Asy
     store = Store(url)
     try:
         await _fill(store)
-        async with Records(store) as records, CustomerDirectory(store, NumberPlan("GB"), records) as directory:
+        async with (
+            Records(store) as records,
+            CustomerDirectory(store, NumberPlan("GB"), records) as directory,
+            Footfall(store, Clock(ahead_us).now, interval_s=0.05) as footfall,
+        ):
             settings = WebSettings(
                 web_files=web_files,
                 reasons=REASONS,
@@ -216,7 +228,9 @@ async def open_floor(folder: Path, web_files: Path, *, ahead_us: int = 0) -> Asy
             )
             live, clock = Live(directory, settings, settle_s=3600), Clock(ahead_us)
             desk = EngineDesk(live, records, clock)
-            server = Server(create_app(desk, directory, live, store, settings))
+            site = load_site(ROOT / "site")
+            flows = SiteFlows(lambda: floor.site, desk.now)
+            server = Server(create_app(desk, directory, live, store, settings, flows=flows, footfall=footfall))
             listening = listen("127.0.0.1", 0)
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             try:
@@ -224,7 +238,9 @@ async def open_floor(folder: Path, web_files: Path, *, ahead_us: int = 0) -> Asy
                     await server.ready.wait()
                 desk.submit(PhoneChanged("maria", Phone.FREE))
                 port = listening.getsockname()[1]
-                yield Floor(f"http://127.0.0.1:{port}", desk, directory, live, records, clock, server)
+                address = f"http://127.0.0.1:{port}"
+                floor = Floor(address, desk, directory, live, records, clock, server, footfall, site)
+                yield floor
             finally:
                 server.should_exit = True
                 await asyncio.gather(serving, *desk.shown.values(), return_exceptions=True)
@@ -237,6 +253,8 @@ async def _fill(store: Store) -> None:
     people = People(store)
     for agent, extension in ((MARIA, "1001"), (BEN, "1002"), (WEI, "1003")):
         await people.add(Entry(agent.id, agent.name, extension=extension, phone="sip", queues=agent.queues))
-    await people.set_password("maria", PASSWORD)
+    await people.add(Entry("susi", "Susi Berg", roles=(Role.SUPERVISOR,)))
+    for username in ("maria", "susi"):
+        await people.set_password(username, PASSWORD)
     async with store.write() as connection:
         await customers.put(store, connection, CUSTOMERS)
