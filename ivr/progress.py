@@ -84,11 +84,11 @@ class Progress:
 
     # --- hearing -----------------------------------------------------------------------------------------
 
-    def say(self, texts: Texts, besides: Mapping[str, str] | None = None) -> Prompt:
-        """A text in the caller's language, with its values and those `besides`, which come first."""
+    def say(self, texts: Texts, besides: Mapping[str, str] | None = None, *, language: str = "") -> Prompt:
+        """A text in the caller's or another language, with its values and those `besides`, which come first."""
         values = {**self.known, **(besides or {})}
         default, unfit = self.site.settings.default_language, list[str]()
-        prompt = text_prompt(texts, self.language, default, values, currency=self._currency, unfit=unfit)
+        prompt = text_prompt(texts, language or self.language, default, values, currency=self._currency, unfit=unfit)
         self._note_once(unfit)
         return prompt
 

@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 
 from ivr.errors import did_you_mean, quote
 from ivr.step_kinds.agents import CallbackStep, QueueStep, VoicemailStep
-from ivr.step_kinds.asking import CollectStep, ConfirmStep, MenuStep
+from ivr.step_kinds.asking import CollectStep, ConfirmStep, LanguageStep, MenuStep
 from ivr.step_kinds.base import BaseStep
 from ivr.step_kinds.consent import RecordStep, SurveyStep
 from ivr.step_kinds.hearing import AnswerStep, EarlyStep, PlayStep, RefuseStep, SayStep
@@ -26,8 +26,8 @@ from ivr.values import Name, Part, Text, wrong
 STEPS: Mapping[str, type[BaseStep]] = {
     step.word: step
     for step in (
-        AnswerStep, RefuseStep, EarlyStep, SayStep, PlayStep, MenuStep, CollectStep, ConfirmStep, HoursStep,
-        LookupStep, SetStep, IfStep, SwitchStep, QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep,
+        AnswerStep, RefuseStep, EarlyStep, SayStep, PlayStep, LanguageStep, MenuStep, CollectStep, ConfirmStep,
+        HoursStep, LookupStep, SetStep, IfStep, SwitchStep, QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep,
         SubflowStep, ReturnStep, HangupStep, TransferStep, RecordStep, SurveyStep,
     )
 }  # fmt: skip

@@ -13,7 +13,7 @@ from ivr.prompts import names_in
 from ivr.step_kinds.base import BaseStep, Place, Steps, Target, Way
 from ivr.step_values import CONTINUE, KEY_WORDS, DigitCount, Key, Retries, some_keys
 from ivr.steps import Digits, Instruction, Prompt, ReadDigits, Result
-from ivr.values import Seconds, Texts, VariableName, forms, wrong
+from ivr.values import Language, Seconds, Texts, VariableName, forms, wrong
 
 if TYPE_CHECKING:
     from ivr.progress import Progress
@@ -63,6 +63,51 @@ class MenuStep(BaseStep):
             return f"{spoken} {target}"
         place = next((place for step in target if (place := step.leads_to)), "")
         return f"{spoken} {place}".rstrip()
+
+
+class LanguageStep(BaseStep):
+    """Let the caller choose the language that they hear: each is offered in its own."""
+
+    word = "language"
+    example = "language: { en: For English press 1., zh: 中文请按二。 }"
+    falls_through = True
+    waits = True
+    language: Texts
+    keys: Annotated[Mapping[Key, Language], BeforeValidator(some_keys)]
+    wait_s: Seconds = Field(5.0, alias="wait")
+    retries: Retries = 1
+    barge_in: bool = True
+    otherwise: Target = CONTINUE
+
+    @model_validator(mode="after")
+    def _each_offered(self) -> LanguageStep:
+        if isinstance(self.language, str):
+            raise wrong("one text for all languages: expected one in each language that keys lead to")
+        if len(set(self.keys.values())) < len(self.keys):
+            raise wrong("two keys for one language: expected a key for each")
+        for missing in set(self.keys.values()) - self.language.keys():
+            raise wrong(f"nothing says which key leads to {missing}: expected a text in {missing}")
+        return self
+
+    def exits(self) -> Mapping[Way, Target]:
+        return {("otherwise",): self.otherwise}
+
+    def take(self, call: Progress) -> Steps:
+        prompts = tuple(call.say(self.language, language=language) for language in self.keys.values())
+        for _ in range(self.retries + 1):
+            read = yield ReadDigits(prompts, most=1, first_s=self.wait_s, barge_in=self.barge_in)
+            assert isinstance(read, Digits)
+            if read.pressed in self.keys:
+                call.keep("language", self.keys[read.pressed])
+                return None
+        return ("otherwise",)
+
+    def texts(self) -> Iterator[tuple[Place, Texts]]:
+        yield ("language",), self.language
+
+    def languages(self) -> Iterator[tuple[Place, str]]:
+        for key, language in self.keys.items():
+            yield ("keys", key), language
 
 
 class CollectStep(BaseStep):

@@ -13,15 +13,25 @@ from tests.asterisk.world import Stage, copy_site, open_stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-ACCOUNT, ORDER, PIN = (f"+4989999985{at:02d}" for at in range(3))
+ACCOUNT, ORDER, PIN, CHOOSE = (f"+4989999985{at:02d}" for at in range(4))
 #: Of the site's customers; what she types must stand nowhere.
 AMELIA, HER_PIN = "100201", "97531864"
 NUMBERS = f"""
 "{ACCOUNT}": {{ flow: account }}
 "{ORDER}": {{ flow: order }}
 "{PIN}": {{ flow: proof }}
+"{CHOOSE}": {{ flow: choose }}
 """
 FLOWS = {
+    "choose": """
+start: door
+nodes:
+  door:
+    - answer
+    - language: { en: "For English, press one.", zh: 中文请按二。 }
+      keys: { 1: en, 2: zh }
+    - say: { en: Welcome to English., zh: 欢迎致电。 }
+""",
     "account": """
 start: door
 nodes:
@@ -163,3 +173,13 @@ async def test_who_has_the_pin_is_known_and_who_guesses_is_blocked_and_no_pin_is
     for typed in (HER_PIN, "86421357"):
         assert not [file for file in told if typed.encode() in file.read_bytes()]
         assert typed not in stage.log()
+
+
+async def test_each_language_is_offered_in_itself_and_the_chosen_one_is_heard(stage: Stage) -> None:
+    for key, text, language in (("2", "欢迎致电。", "zh"), ("1", "Welcome to English.", "en")):
+        call = await stage.dial(CHOOSE, stage.new_number())
+        hearing = Hearing(call)
+        await hearing.hears("For English, press one.", "en")
+        await hearing.hears("中文请按二。", "zh")
+        await call.media.press(key)
+        await hearing.hears(text, language)

@@ -240,3 +240,25 @@ def test_a_loop_through_a_subflow_that_waits_is_fine_and_through_another_is_not(
     assert problems_in(tmp_path / "3", {**files, "flows/main.yaml": end})[0].endswith(
         "expected a way that ends, or leads to an agent"
     )
+
+
+# --- language --------------------------------------------------------------------------------------------------
+
+CHOOSE = "- language: { en: English press 1., zh: 中文请按二 }\n  keys: { 2: zh, 1: en }\n  otherwise: [say: Nothing.]"
+OFFER = (Prompt(text="中文请按二", language="zh"), Prompt(text="English press 1.", language="en"))
+
+
+def test_each_language_is_offered_in_itself_and_the_choice_is_heard_from_then_on(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, f"{CHOOSE}\n- say: {{ en: Hello., zh: 你好 }}"))
+
+    assert ride.heard.prompts == OFFER  # type: ignore[union-attr]
+    assert ride.press("2") == Play((Prompt(text="你好", language="zh"),))
+    assert ride.execution.language == "zh"
+
+
+def test_who_chooses_no_language_keeps_theirs(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, CHOOSE))
+
+    assert ride.press("7").prompts == OFFER  # type: ignore[union-attr]
+    assert ride.press("") == said("Nothing.")
+    assert ride.execution.language == "en"
