@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from ivr.callers import Callers, Rate, Turned
+from ivr.callers import MOST_BLOCKED, Callers, Rate, Turned
 from ivr.dialogue import run_test
 from ivr.flow_tests import read_tests
 from ivr.site import Site
@@ -109,3 +110,10 @@ withheld:
 
     assert problems == []
     assert [run_test(site, test) for test in tests] == [None]
+
+
+def test_more_numbers_than_anybody_keeps_by_hand_are_refused() -> None:
+    blocked = {f"+4930{number:07d}": "Nuisance" for number in range(MOST_BLOCKED + 1)}
+
+    with pytest.raises(ValidationError, match="10001 numbers: expected at most 10000"):
+        Callers.model_validate({"blocked": blocked})
