@@ -55,6 +55,13 @@ def test_the_last_call_is_told_and_those_of_today_are_counted_from_the_sites_mid
     }
 
 
+def test_today_begins_at_midnight_where_the_site_is() -> None:
+    night = datetime(2027, 3, 3, 23, 30, tzinfo=UTC)  # 00:30 in Berlin
+    calls = [Call(int((night - timedelta(minutes=minutes)).timestamp() * 1e6)) for minutes in (10, 20, 40)]
+
+    assert history_of(calls, (), night, "Europe/Berlin")["history.calls_today"] == "2"
+
+
 @pytest.mark.parametrize(
     ("calls", "is_open"),
     [
