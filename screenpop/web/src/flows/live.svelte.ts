@@ -1,10 +1,10 @@
-/** The numbers of the flow on the screen, read again every 2 s while the page is visible. */
+/** The numbers of the flow on the screen, read again every 2 s (of many days: 10 s) while the page is visible. */
 
 import { ask, byNode, type FlowGraph, type FlowLine, type FlowNumbers, type NodeNumbers } from './numbers'
 
 const EVERY_MS = 2_000
-/** The list changes slowly, and is more work for the server. */
-const LIST_EVERY = 5
+/** The list and the sums of many days change slowly, and are more work for the server. */
+const SLOWLY = 5
 
 export type Span = 'today' | 'week' | 'month'
 const DAYS: Record<Span, number> = { today: 0, week: 7, month: 30 }
@@ -31,9 +31,10 @@ export class LiveNumbers {
   start(): () => void {
     const read = () => {
       if (document.hidden) return
-      if (this.#turn % LIST_EVERY === 0) void this.readFlows()
+      const due = this.#turn % SLOWLY === 0
       this.#turn += 1
-      if (this.flow !== '') void this.readNumbers()
+      if (due) void this.readFlows()
+      if (this.flow !== '' && (due || this.span === 'today')) void this.readNumbers()
     }
     read()
     const timer = window.setInterval(read, EVERY_MS)
