@@ -100,6 +100,7 @@ class LanguageStep(BaseStep):
             if read.pressed in self.keys:
                 call.keep("language", self.keys[read.pressed])
                 return None
+            call.miss(read)
         return ("otherwise",)
 
     def texts(self) -> Iterator[tuple[Place, Texts]]:

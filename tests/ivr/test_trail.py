@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from ivr.trail import Entered, Happening, Left, Missed
 from tests.ivr.sites import Ride, site_with
 
@@ -102,3 +104,22 @@ def test_a_step_that_goes_through_another_flow_is_left_on_coming_back(tmp_path: 
 def test_the_version_is_that_of_the_files(tmp_path: Path) -> None:
     ride = new_ride(tmp_path)
     assert len(ride.execution.version) == 64
+
+
+ASKING = {
+    "menu": "- menu: Press 1.\n  keys: {1: bye}",
+    "collect": "- collect: Number?\n  into: number\n  digits: 3",
+    "confirm": "- confirm: Right?",
+    "record": "- record: ask\n  text: May we record?\n  retries: 2",
+    "survey": "- survey: service\n  questions: [{ask: Well?, id: well}]\n  retries: 2",
+    "language": "- language: {en: Press 1., zh: 中文请按二。}\n  keys: {1: en, 2: zh}\n  retries: 2",
+}
+
+
+@pytest.mark.parametrize("word", ASKING)
+def test_every_step_that_asks_for_keys_says_what_was_missed(tmp_path: Path, word: str) -> None:
+    ride = Ride(site_with(tmp_path, f"{ASKING[word]}\n- hangup", "bye: []"))
+    ride.press("9")
+    ride.silence()
+    missed = [each.timed_out for each in told(ride) if isinstance(each, Missed)]
+    assert missed == [False, True]
