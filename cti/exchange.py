@@ -234,6 +234,7 @@ class Exchange:
             # They may have been in the fail-safe: what they left there decides how the interaction ended.
             self.on_detached_gone(change)
         elif view is not None and view.stage is Stage.IN_FLOW and (message := self._message(change.interaction_id)):
+            self._sessions[change.interaction_id].hand_over_message()
             self._dispatcher.submit(FlowEnded(change.interaction_id, Outcome.VOICEMAIL, message))
         else:
             self._dispatcher.submit(CallerLeft(change.interaction_id, gap))

@@ -121,6 +121,8 @@ class Terminal:
         """Ask whether the caller says something."""
         self._go_to(spot)
         typer.echo(f"    records for {wanted.at_most_s:g} s at most")
+        if wanted.queue:
+            typer.echo(f"    agents of {wanted.queue} get it, priority {wanted.priority}")
         return self._ask("message (nothing: left)", lambda typed: _word(typed, ["left", "none"]) == "left")
 
     def sees(self, spot: Spot, kept: RecordCall | KeepAnswer) -> None:

@@ -20,6 +20,7 @@ from cti.called_back import KEY, Opening
 from cti.fastagi import AgiConversation
 from cti.footsteps import Footsteps
 from cti.handset import Handset
+from cti.left_messages import Wish, hand_over
 from cti.node import Node
 from cti.outbound import Refused
 from cti.prelude import Prelude
@@ -92,6 +93,7 @@ class IvrSession:
         self._instruction: Instruction | None = None
         self._closed: InteractionClosed | None = None
         self._message: Path | None = None
+        self._wish: Wish | None = None
         self._messages_asked = 0
         self._handset = Handset(ports, conversation, node, interaction_id, lambda: self._queue_wait.is_wanted)
         self._queue_wait = QueueWait(ports, conversation, node, interaction_id, self._handset)
@@ -130,6 +132,12 @@ class IvrSession:
     def remember(self, history: Mapping[str, str]) -> None:
         """What is known of the caller's earlier calls, before the flow begins."""
         self._execution.remember(history)
+
+    def hand_over_message(self) -> None:
+        """The message is whole: agents get it, where its step says so; told again it changes nothing."""
+        if self._wish is not None:
+            ports = self._ports
+            hand_over(ports.dispatcher, ports.directory, self.interaction_id, self.message, self._wish)
 
     # --- what the dispatcher tells ---------------------------------------------------------------------
 
@@ -279,6 +287,7 @@ class IvrSession:
     async def _record(self, step: RecordMessage) -> MessageRecorded:
         """A message that an earlier session of the call recorded is not asked for again."""
         messages = self._ports.messages
+        self._wish = Wish(step.queue, step.priority, step.attributes) if step.queue else None
         self._messages_asked += 1
         file = messages.path(self.interaction_id, self._messages_asked)
         if not (self._is_resumed and messages.name(file)):
@@ -290,6 +299,7 @@ class IvrSession:
         self._message = file
         if not self.message:
             messages.discard(file)
+        self.hand_over_message()
         return MessageRecorded(self.message)
 
     async def _transfer(self, step: Transfer) -> str:

@@ -41,6 +41,7 @@ from cti.findings import Finding
 from cti.gaps import GapImport
 from cti.inquiry import JournalInquiry
 from cti.journal import Entry, Journal, Segment, replay
+from cti.left_messages import watch_messages
 from cti.logs import set_up_logs
 from cti.messages import Messages
 from cti.node import Node
@@ -291,6 +292,7 @@ class Server:
         stack.push_async_callback(recordings.close)
         story = Story(self._tell_story, self._names)
         self.dispatcher.watch(story.watch)
+        watch_messages(self.dispatcher)
         ports = SessionPorts(
             dispatcher=self.dispatcher,
             directory=self._directory,
@@ -518,6 +520,8 @@ def web_settings(settings: Settings, site: Site) -> WebSettings:
     return WebSettings(
         origins=settings.web_origins,
         secure_cookie=settings.cookie_secure,
+        messages_dir=settings.messages_dir,
+        recordings_dir=settings.recordings_dir,
         queue_titles={queue.id: queue.title for queue in site.queues.values()},
         reasons=tuple(Choice(code=each.code, title=each.title) for each in site.reasons.not_ready),
         dispositions=tuple(Choice(code=each.code, title=each.title) for each in site.reasons.dispositions),

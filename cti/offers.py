@@ -14,7 +14,8 @@ from typing import Any
 import structlog
 
 from acd.commands import OfferInteraction, Order, WithdrawOffer
-from acd.events import InteractionDetached, OfferFailed
+from acd.events import InteractionAttached, InteractionDetached, OfferFailed
+from acd.model import VOICE
 from acd.snapshot import InteractionView
 from cti.callbacks import Callbacks
 from cti.calls import Calls
@@ -74,8 +75,14 @@ class Offers:
         rings."""
         session = self._session_of(offer.interaction_id)
         view = self._dispatcher.interaction(offer.interaction_id)
+        if view is not None and view.medium == VOICE:
+            self._make_way(offer.agent_id)
         if offer.callback_number and view is not None:
             self._start(self._call_when_shown(offer, self._begin_to_show(offer, view)))
+            return
+        if view is not None and view.medium != VOICE:
+            # Nothing rings: the desktop accepts.
+            self._start(self._count_shown(offer, self._begin_to_show(offer, view)))
             return
         if view is None or session is None:
             # Nobody of ours speaks with the caller: take the offer back, which is not the agent's fault.
@@ -88,6 +95,14 @@ class Offers:
         shown.append((offer, self._begin_to_show(offer, view)))
         if offer.together[-1:] in ((), (offer.offer_id,)):
             self._start(self._ring_when_shown(offer.interaction_id, self._rounds.pop(offer.interaction_id)))
+
+    def _make_way(self, agent_id: str) -> None:
+        """A call comes: what else was being offered to this agent goes back in line, through no fault of theirs."""
+        for each in self._dispatcher.open_offers():
+            view = self._dispatcher.interaction(each.interaction_id) if each.agent_id == agent_id else None
+            if view is not None and view.medium != VOICE:
+                self._dispatcher.submit(InteractionDetached(each.interaction_id))
+                self._dispatcher.submit(InteractionAttached(each.interaction_id))
 
     def _begin_to_show(self, offer: OfferInteraction, view: InteractionView) -> Showing:
         try:

@@ -43,6 +43,10 @@ class Directory(Protocol):
         only who has it is found."""
         ...
 
+    def pass_on(self, interaction_id: str, to: str) -> None:
+        """Who this interaction is with, the other is with too."""
+        ...
+
     async def last_agent(self, interaction_id: str) -> str:
         """Who last talked to this interaction's customer, or to its caller's number; empty when nobody is known."""
         ...

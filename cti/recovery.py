@@ -22,7 +22,7 @@ from acd.events import (
     RoutingResumed,
     TalkEnded,
 )
-from acd.model import Desktop, Presence, Stage
+from acd.model import VOICE, Desktop, Presence, Stage
 from acd.snapshot import InteractionView
 from cti.dispatcher import Dispatcher
 from cti.errors import CtiError
@@ -134,7 +134,7 @@ class Recovery:
         """Once all nodes are read and what callers left is imported: whoever is not there any more has hung up. Who is
         to be called back need not be there; a call to them that is not there has failed."""
         for view in self._dispatcher.board().interactions:
-            if not self._exchange.calls.is_alive(view.id) and not view.is_promised:
+            if view.medium == VOICE and not self._exchange.calls.is_alive(view.id) and not view.is_promised:
                 self._dispatcher.submit(CallerLeft(view.id, gap=True))
         self._exchange.callbacks.fail_lost()
 

@@ -49,6 +49,8 @@ class Names:
     taking_calls: frozenset[str] | None = None
 
     trunks: frozenset[str] | None = None
+    #: Queues of messages; None where that is unknown.
+    taking_messages: frozenset[str] | None = None
 
     def of(self, thing: Thing) -> frozenset[str] | None:
         """The names that there are of a kind of thing; None where that is unknown."""
@@ -57,6 +59,7 @@ class Names:
             Thing.FLOW: self.flows,
             Thing.QUEUE: self.queues,
             Thing.CALLING_BACK: self.queues,
+            Thing.MESSAGES: self.queues,
             Thing.SKILL: self.skills,
             Thing.TRUNK: self.trunks,
         }[thing]
@@ -155,7 +158,7 @@ def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[P
                 message = "no number can be called without a trunk: expected one in trunks.yaml"
                 yield document.problem(path, message)
         elif known is not None and named.name not in known:
-            kind = Thing.QUEUE if named.thing is Thing.CALLING_BACK else named.thing
+            kind = Thing.QUEUE if named.thing in (Thing.CALLING_BACK, Thing.MESSAGES) else named.thing
             yield document.problem(path, unknown(kind, named.name, known), at_key=named.at_key)
         elif message := _unfit(named, names):
             yield document.problem(path, message)
@@ -167,6 +170,8 @@ def _unfit(named: Named, names: Names) -> str:
     """Why a queue that there is cannot be used so; empty when it can."""
     if named.thing is Thing.QUEUE and names.taking_calls is not None and named.name not in names.taking_calls:
         return f"queue {quote(named.name)} takes no calls: expected medium: voice in queues.yaml"
+    if named.thing is Thing.MESSAGES and names.taking_messages is not None and named.name not in names.taking_messages:
+        return f"queue {quote(named.name)} takes no messages: expected medium: message in queues.yaml"
     if named.thing is Thing.CALLING_BACK and names.calling_back is not None and named.name not in names.calling_back:
         return f"queue {quote(named.name)} calls nobody back: expected callback in queues.yaml"
     return ""

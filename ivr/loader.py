@@ -84,6 +84,7 @@ class _Loading:
             flows=frozenset(flow_files),
             layouts={name: lay_out(flow) for name, flow in flows.items()},
             calling_back=_those(queue_names, queues, lambda queue: queue.callback is not None),
+            taking_messages=_those(queue_names, queues, lambda queue: queue.medium == "message"),
             taking_calls=_those(queue_names, queues, lambda queue: queue.medium == "voice"),
         )
         documents = {name: file for name, file in flow_files.items() if file is not None}

@@ -169,11 +169,15 @@ class Promise:
 @dataclass(frozen=True, slots=True)
 class RecordMessage:
     """Play prompts and a tone, and record what the caller says: until # or so much silence (0: none ends it), for
-    `at_most_s`. Result: `MessageRecorded`. A caller who hangs up meanwhile has left a message too."""
+    `at_most_s`. Result: `MessageRecorded`. A caller who hangs up meanwhile has left a message too. Agents of `queue`
+    get it (empty: nobody does), with `priority` and `attributes`."""
 
     prompts: tuple[Prompt, ...]
     at_most_s: float
     silence_s: float
+    queue: str = ""
+    priority: int = 0
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,15 @@ class CustomerDirectory:
     def kept(self, interaction_id: str) -> Match | None:
         return self._kept.get(interaction_id)
 
+    def pass_on(self, interaction_id: str, to: str) -> None:
+        """Who this interaction is with, the other is with too (a message that its caller left)."""
+        match = self._kept.get(interaction_id)
+        if match is not None:
+            self._keep(to, match)
+            customer_id = match.customers[0].id if match.word == "one" else None
+            how = "looked_up" if customer_id else ""
+            self._records.keep_customer(to, match.caller.number, customer_id, how)
+
     def forget(self, interaction_id: str) -> None:
         self._kept.pop(interaction_id, None)
         self._arrived.pop(interaction_id, None)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from acd import commands
 from acd.commands import Fact, OfferInteraction
 from acd.events import DesktopChanged
-from acd.model import AgentState, CallbackState, Desktop, OfferOutcome, Stage
+from acd.model import VOICE, AgentState, CallbackState, Desktop, OfferOutcome, Stage
 from acd.snapshot import AgentView, Board, InteractionView
 from screenpop.auth import Session, Sessions
 from screenpop.customers import CustomerDirectory
@@ -78,6 +78,8 @@ class Live:
         self._people: dict[str, Person] = {}
         self._shown: dict[str, tuple[str, asyncio.Future[bool]]] = {}
         self._ended_offers: OrderedDict[str, None] = OrderedDict()
+        #: Agent → what they deal with that is no call: a call may cover it for a while.
+        self._besides: dict[str, set[str]] = {}
         self._totals = Totals(settings.queue_titles, totals_s, self._send_totals)
         self._emergencies: tuple[Emergency, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,7 +90,11 @@ class Live:
         """Serve desktops until left; then every socket is dropped."""
         self._opened = desk
         sessions.ended = self.end_sessions
-        self._totals.see(desk.board())
+        now = desk.board()
+        self._totals.see(now)
+        for each in now.interactions:
+            if each.medium != VOICE and each.stage is Stage.TALKING:
+                self._besides.setdefault(each.agent_id, set()).add(each.id)
         self.start(self._watch_sessions(sessions))
         self.start(self._settle())
         try:
@@ -109,6 +115,8 @@ class Live:
         if offer.offer_id in self._ended_offers:
             return False
         stream = self._stream(offer.agent_id)
+        if interaction.medium != VOICE and self._directory.kept(interaction.id) is None:
+            self.start(self._directory.recall(interaction.id, interaction.caller))  # left before the server started
         stream.work = offered_work(
             offer,
             interaction,
@@ -181,6 +189,8 @@ class Live:
             if shown is not None and not shown.done():
                 shown.set_result(False)
         stream.push(OfferEndedMessage(offer_id=fact.offer_id, outcome=fact.outcome, detail=storable(fact.detail)))
+        if stream.work is None and (besides := self._held_besides(fact.agent_id)) is not None:
+            self.set_work(fact.agent_id, besides)
 
     def _customer_answered(self, fact: commands.CallbackChanged) -> None:
         """Who was called back is on the line: the phone of the agent held for them rings from now on."""
@@ -198,11 +208,22 @@ class Live:
         work = stream.work
         if work is not None and work.interaction_id == fact.interaction_id:
             update = {"stage": "talking", "since": fact.started_at, "deadline": 0, "calling_back": False}
+            if work.medium != VOICE:
+                self._besides.setdefault(fact.agent_id, set()).add(work.interaction_id)
             self.set_work(fact.agent_id, work.model_copy(update=update))
         elif self._opened is not None:
             self.set_work(fact.agent_id, self._take_up(self._desk.board(), fact.agent_id))
 
+    def _held_besides(self, agent_id: str) -> Work | None:
+        """What is no call and waited while a call was in hand."""
+        if not self._besides.get(agent_id):
+            return None
+        board = self._desk.board()
+        agent = next((each for each in board.agents if each.id == agent_id), None)
+        return self._take_up(board, agent_id) if agent is not None and agent.state is AgentState.TALKING else None
+
     def _talk_closed(self, fact: commands.TalkClosed) -> None:
+        self._besides.get(fact.agent_id, set()).discard(fact.interaction_id)
         stream = self._streams.get(fact.agent_id)
         if stream is None or stream.work is None or stream.work.interaction_id != fact.interaction_id:
             return
@@ -210,12 +231,12 @@ class Live:
             update = {"stage": "wrap_up", "since": fact.ended_at, "deadline": fact.wrap_up_until}
             self.set_work(fact.agent_id, stream.work.model_copy(update=update))
         else:
-            self.set_work(fact.agent_id, None)
+            self._put_down(fact.agent_id, fact.interaction_id)
 
     def _put_down(self, agent_id: str, interaction_id: str) -> None:
         stream = self._streams.get(agent_id)
         if stream is not None and stream.work is not None and stream.work.interaction_id == interaction_id:
-            self.set_work(agent_id, None)
+            self.set_work(agent_id, self._held_besides(agent_id))
 
     # --- the site's words -----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from acd.commands import AgentChanged
-from acd.model import AgentState, Desktop, OfferOutcome, Phone, Presence
+from acd.model import VOICE, AgentState, Desktop, OfferOutcome, Phone, Presence
 from acd.snapshot import AgentView
 from screenpop.customers import MatchWord
 from screenpop.model import Customer, PastInteraction, Person, Value
@@ -36,7 +36,8 @@ class Work(Value):
     """One interaction in an agent's hands: the pop. Instants are microseconds UTC, 0 for none.
 
     `caller_text` is the number as a person writes it, `since` when the stage began. `calling_back`: we promised them a
-    call and are making it; the agent's phone rings once they have answered.
+    call and are making it; the agent's phone rings once they have answered. `medium`: what is not `voice` is accepted
+    and put down on the desktop; the recording of a `message` is `/api/messages/{interaction_id}.wav`.
     """
 
     interaction_id: str
@@ -61,6 +62,7 @@ class Work(Value):
     candidates: tuple[Customer, ...]
     history: tuple[PastInteraction, ...]
     calling_back: bool = False
+    medium: str = VOICE
 
 
 class Me(Value):
@@ -242,6 +244,20 @@ class Reject(DesktopMessage):
     offer_id: _Id
 
 
+class Accept(DesktopMessage):
+    """Take what is no call."""
+
+    type: Literal["accept"]
+    offer_id: _Id
+
+
+class Done(DesktopMessage):
+    """What is no call is dealt with: wrap-up begins."""
+
+    type: Literal["done"]
+    interaction_id: _Id
+
+
 class Finish(DesktopMessage):
     type: Literal["finish"]
     interaction_id: _Id
@@ -268,5 +284,5 @@ class Seen(DesktopMessage):
     seq: int = Field(ge=0)
 
 
-AnyDesktopMessage = Shown | PresenceWish | Reject | Finish | MoreTime | ChooseCustomer | Seen
+AnyDesktopMessage = Shown | PresenceWish | Accept | Reject | Done | Finish | MoreTime | ChooseCustomer | Seen
 DESKTOP_MESSAGE: TypeAdapter[AnyDesktopMessage] = TypeAdapter(Annotated[AnyDesktopMessage, Field(discriminator="type")])

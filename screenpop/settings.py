@@ -22,6 +22,7 @@ class Choice(Value):
 class WebSettings(Value):
     """`origins`: addresses like `https://desk.example` that pages may come from; without any, only the host that
     the request itself names. `secure_cookie`: the page is served over https. `reasons`: for not ready.
+    `messages_dir`, `recordings_dir`: where what may be listened to lies; None: nothing may.
     """
 
     origins: tuple[str, ...] = ()
@@ -31,3 +32,5 @@ class WebSettings(Value):
     dispositions: tuple[Choice, ...] = ()
     session_hours: float = Field(default=12, gt=0, le=24 * 30)
     web_files: Path = WEB_FILES
+    messages_dir: Path | None = None
+    recordings_dir: Path | None = None

@@ -8,8 +8,8 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from acd.events import OfferRejected, PresenceChosen, WrapUpEnded, WrapUpExtended
-from acd.model import Presence
+from acd.events import FlowEnded, OfferAccepted, OfferRejected, PresenceChosen, WrapUpEnded, WrapUpExtended
+from acd.model import VOICE, Outcome, Presence
 from screenpop.customers import CustomerDirectory
 from screenpop.errors import (
     DatabaseUnavailableError,
@@ -21,8 +21,10 @@ from screenpop.errors import (
 from screenpop.live import Live
 from screenpop.messages import (
     DESKTOP_MESSAGE,
+    Accept,
     AnyDesktopMessage,
     ChooseCustomer,
+    Done,
     ErrorMessage,
     Finish,
     MoreTime,
@@ -86,6 +88,12 @@ class Wishes:
             case Reject():
                 self._held(person, offer_id=message.offer_id, stage="offered")
                 self._desk.submit(OfferRejected(message.offer_id, "agent"))
+            case Accept():
+                self._not_a_call(self._held(person, offer_id=message.offer_id, stage="offered"))
+                self._desk.submit(OfferAccepted(message.offer_id))
+            case Done():
+                self._not_a_call(self._held(person, interaction_id=message.interaction_id, stage="talking"))
+                self._desk.submit(FlowEnded(message.interaction_id, Outcome.SERVED))
             case Finish():
                 self._held(person, interaction_id=message.interaction_id, stage="wrap_up")
                 _check_code("disposition", message.disposition, self._live.settings.dispositions)
@@ -98,6 +106,11 @@ class Wishes:
                 self._live.start(self._choose_customer(tab, work, message))
             case _:
                 assert_never(message)
+
+    @staticmethod
+    def _not_a_call(work: Work) -> None:
+        if work.medium == VOICE:
+            raise InvalidRequestError("a call is taken and ended by the phone; expected something else than a call")
 
     def _extend_wrap_up(self, person: Person, message: MoreTime) -> None:
         self._held(person, interaction_id=message.interaction_id, stage="wrap_up")

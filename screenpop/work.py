@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from acd.commands import OfferInteraction
-from acd.model import Reason
+from acd.model import VOICE, Reason
 from acd.snapshot import AgentView, InteractionView
 from screenpop.customers import Match
 from screenpop.messages import Why, Work, WorkStage
@@ -73,6 +73,7 @@ def recorded_work(recorded: Mapping[str, Any], agent: AgentView, match: Match, t
             caller_text=match.caller.text,
             caller_kind=match.caller.kind,
             dialled=recorded["dialled"] or "",
+            medium=recorded["medium"] or VOICE,
             flow=recorded["flow"] or "",
             priority=visit.get("priority") or 0,
             arrived_at=recorded["arrived_at"] or 0,
@@ -146,6 +147,7 @@ def _work(
             caller_text=caller.text,
             caller_kind=caller.kind,
             dialled=storable(interaction.dialled),
+            medium=interaction.medium,
             flow=interaction.flow,
             priority=interaction.priority,
             arrived_at=interaction.arrived_at,

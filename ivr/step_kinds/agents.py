@@ -145,6 +145,9 @@ class VoicemailStep(BaseStep):
     waits = True
     answers = True
     voicemail: Texts
+    queue: Name | None = None
+    priority: Priority = 0
+    attributes: Mapping[VariableName, str] = Field(default_factory=dict)
     at_most_s: MessageLength = Field(120.0, alias="at_most")
     silence_s: Silence = Field(5.0, alias="silence")
     otherwise: Target = CONTINUE
@@ -153,9 +156,24 @@ class VoicemailStep(BaseStep):
         return {("otherwise",): self.otherwise}
 
     def take(self, call: Progress) -> Steps:
-        recorded = yield RecordMessage((call.say(self.voicemail),), self.at_most_s, self.silence_s)
+        recorded = yield RecordMessage(
+            (call.say(self.voicemail),),
+            self.at_most_s,
+            self.silence_s,
+            self.queue or "",
+            self.priority,
+            call.attributes(self.attributes) if self.queue else (),
+        )
         assert isinstance(recorded, MessageRecorded)
         return None if recorded.file else ("otherwise",)
 
     def texts(self) -> Iterator[tuple[Place, Texts]]:
         yield ("voicemail",), self.voicemail
+
+    def values(self) -> Iterator[tuple[Place, str]]:
+        for name, value in self.attributes.items():
+            yield ("attributes", name), value
+
+    def named(self) -> Iterator[Named]:
+        if self.queue is not None:
+            yield Named(Thing.MESSAGES, self.queue, ("queue",))

@@ -70,6 +70,8 @@ class Thing(StrEnum):
     QUEUE = "queue"
     #: A queue that calls customers back.
     CALLING_BACK = "queue that calls back"
+    #: A queue of messages, not of calls.
+    MESSAGES = "queue of messages"
     SKILL = "skill"
     #: A line to the telephone network; without a name: whichever there is.
     TRUNK = "trunk"

@@ -38,5 +38,8 @@ class FakeDirectory:
             return FakeMatch(refused="wrong")
         return FakeMatch(len(found), found[0] if len(found) == 1 else {})
 
+    def pass_on(self, interaction_id: str, to: str) -> None:
+        self.asked.append((to, "pass_on", interaction_id))
+
     async def last_agent(self, interaction_id: str) -> str:
         return self.last_agents.get(interaction_id, "")

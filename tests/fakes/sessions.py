@@ -35,6 +35,9 @@ class FakeSession:
     def withdraw(self, offer_id: str) -> None:
         self.told.append(("withdraw", offer_id))
 
+    def hand_over_message(self) -> None:
+        self.told.append(("message", self.message))
+
     def notice(self, fact: Fact) -> None:
         self.facts.append(fact)
 

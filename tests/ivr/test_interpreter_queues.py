@@ -71,6 +71,20 @@ support: { title: Support }
     assert ride.leave_queue("served") == DESIGNED
 
 
+def test_a_message_for_agents_names_its_queue_and_tells_what_was_set(tmp_path: Path) -> None:
+    queues = "messages: { title: Messages, medium: message }\n"
+    steps = """
+    - set: { topic: Invoice }
+    - voicemail: Speak.
+      queue: messages
+      priority: 3
+      attributes: { who: $caller }
+    """
+    ride = Ride(site_with(tmp_path, steps, queues_yaml=queues), {"caller": "7"})
+    told = (("topic", "Invoice"), ("who", "7"))
+    assert ride.heard == RecordMessage(said("Speak."), 120.0, 5.0, "messages", 3, told)
+
+
 @pytest.mark.parametrize(
     ("outcome", "words"), [("served", "Bye."), ("timed_out", "Sorry."), ("closed", "Bye."), ("something new", "Bye.")]
 )

@@ -160,6 +160,7 @@ class Floor:
     footfall: Footfall
     #: Whose flows the page shows; a test may put another in its place.
     site: Site
+    messages: Path
     calls: list[str] = field(default_factory=list)
 
     async def call(
@@ -212,6 +213,7 @@ async def open_floor(folder: Path, web_files: Path, *, ahead_us: int = 0) -> Asy
     """A call centre whose agent Maria (password `PASSWORD`) has a free phone; its clock starts `ahead_us` ahead."""
     url = f"sqlite:///{folder / 'callyard.db'}"
     await migrate(url)
+    (folder / "messages").mkdir()
     store = Store(url)
     try:
         await _fill(store)
@@ -222,6 +224,7 @@ async def open_floor(folder: Path, web_files: Path, *, ahead_us: int = 0) -> Asy
         ):
             settings = WebSettings(
                 web_files=web_files,
+                messages_dir=folder / "messages",
                 reasons=REASONS,
                 dispositions=DISPOSITIONS,
                 queue_titles={rules.id: rules.title for rules in QUEUES},
@@ -239,7 +242,9 @@ async def open_floor(folder: Path, web_files: Path, *, ahead_us: int = 0) -> Asy
                 desk.submit(PhoneChanged("maria", Phone.FREE))
                 port = listening.getsockname()[1]
                 address = f"http://127.0.0.1:{port}"
-                floor = Floor(address, desk, directory, live, records, clock, server, footfall, site)
+                floor = Floor(
+                    address, desk, directory, live, records, clock, server, footfall, site, folder / "messages"
+                )
                 yield floor
             finally:
                 server.should_exit = True

@@ -92,6 +92,19 @@ export class Desk {
     if (work?.stage === 'offered') this.#ask({ type: 'reject', offer_id: work.offer_id })
   }
 
+  /** Take what is no call; calls are taken by the phone. */
+  accept(): void {
+    const { work } = this.state
+    if (work?.stage === 'offered' && work.medium !== 'voice') this.#ask({ type: 'accept', offer_id: work.offer_id })
+  }
+
+  /** What is no call is dealt with: its wrap-up begins. */
+  done(): void {
+    const { work } = this.state
+    if (work?.stage !== 'talking' || work.medium === 'voice') return
+    this.#ask({ type: 'done', interaction_id: work.interaction_id })
+  }
+
   chooseCustomer(customerId: string): void {
     const { work } = this.state
     if (work === null) return

@@ -28,9 +28,19 @@ export function stateWord(state: AgentWord): StateWord {
 /** What an agent is held for while the customer's phone rings, not theirs. */
 export const CALLING_BACK = 'Calling the customer back'
 
+/** A message that a caller left: nothing rings, nobody is on the line. */
+export function isMessage(work: Work): boolean {
+  return work.medium === 'message'
+}
+
+const MESSAGE_WORDS: Partial<Record<AgentWord, string>> = { reserved: 'New message', talking: 'Message' }
+
 /** The agent's state with the work in hand: held is not ringing while the customer is being called. */
 export function agentWord(agent: Agent, work: Work | null): StateWord {
   const shown = stateWord(agent.state)
+  if (work !== null && isMessage(work) && MESSAGE_WORDS[agent.state] !== undefined) {
+    return { ...shown, word: MESSAGE_WORDS[agent.state] ?? shown.word }
+  }
   return agent.state === 'reserved' && work?.calling_back === true ? { ...shown, word: CALLING_BACK } : shown
 }
 

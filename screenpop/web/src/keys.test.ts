@@ -44,3 +44,14 @@ test('digits choose a result during and after the call', () => {
   expect(keyAction(press('0'), 'page', 'wrap_up')).toBeNull()
   expect(keyAction(press('2'), 'page', 'offered')).toBeNull()
 })
+
+test('a message is accepted, played and put down by key', () => {
+  expect(keyAction(press('a'), 'page', 'offered')).toEqual({ do: 'accept' })
+  expect(keyAction(press('a'), 'page', 'talking')).toBeNull()
+  expect(keyAction(press('p'), 'control', 'talking')).toEqual({ do: 'play' })
+  expect(keyAction(press('p'), 'page', 'wrap_up')).toEqual({ do: 'play' })
+  expect(keyAction(press('p'), 'page', 'offered')).toBeNull()
+  expect(keyAction(press('e'), 'page', 'talking')).toEqual({ do: 'done' })
+  expect(keyAction(press('e'), 'page', 'wrap_up')).toBeNull()
+  for (const key of ['a', 'p', 'e']) expect(keyAction(press(key), 'typing', 'talking')).toBeNull()
+})

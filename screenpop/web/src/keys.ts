@@ -5,7 +5,10 @@ import type { Stage } from './messages'
 export type KeyAction =
   | { do: 'ready' }
   | { do: 'not_ready' }
+  | { do: 'accept' }
   | { do: 'decline' }
+  | { do: 'play' }
+  | { do: 'done' }
   | { do: 'note' }
   | { do: 'finish' }
   | { do: 'more_time' }
@@ -33,7 +36,10 @@ export function keyAction(press: KeyPress, focus: Focus, stage: Stage | null): K
   if (press.shift) return key === 'd' && stage === 'offered' ? { do: 'decline' } : null
   if (key === 'r') return { do: 'ready' }
   if (key === 'n') return { do: 'not_ready' }
+  if (key === 'a' && stage === 'offered') return { do: 'accept' }
   if (stage !== 'talking' && stage !== 'wrap_up') return null
+  if (key === 'p') return { do: 'play' }
+  if (key === 'e' && stage === 'talking') return { do: 'done' }
   if (key === 't' && stage === 'wrap_up') return { do: 'more_time' }
   if (key === 'm') return { do: 'note' }
   if (/^[1-9]$/.test(key)) return { do: 'disposition', index: Number(key) - 1 }
@@ -49,7 +55,10 @@ function enter(press: KeyPress, focus: Focus, stage: Stage | null): KeyAction | 
 export const KEYS: { keys: string[]; what: string }[] = [
   { keys: ['R'], what: 'Ready for calls' },
   { keys: ['N'], what: 'Not ready: opens the reasons' },
-  { keys: ['Shift', 'D'], what: 'Decline the ringing call' },
+  { keys: ['Shift', 'D'], what: 'Decline the ringing call, or a message' },
+  { keys: ['A'], what: 'Accept a message' },
+  { keys: ['P'], what: 'Play or pause the message' },
+  { keys: ['E'], what: 'Done with the message: wrap-up begins' },
   { keys: ['1', '–', '9'], what: 'Choose the result, during and after a call' },
   { keys: ['M'], what: 'Write a note' },
   { keys: ['T'], what: 'More time for the wrap-up' },

@@ -103,6 +103,8 @@ export interface Work {
   history: PastInteraction[]
   /** We promised them a call and are making it: the phone rings once they have answered. */
   calling_back: boolean
+  /** What is not `voice` is accepted and put down here; the recording of a `message` is played. */
+  medium: string
 }
 
 export interface QueueTotals {
@@ -193,6 +195,10 @@ export function parseMessage(text: unknown): ServerMessage | UnknownMessage | nu
 export type ShownRequest = { type: 'shown'; offer_id: string }
 export type SeenRequest = { type: 'seen'; seq: number }
 export type PresenceRequest = { type: 'presence'; presence: Presence; reason: string }
+/** Take what is no call. */
+export type AcceptRequest = { type: 'accept'; offer_id: string }
+/** What is no call is dealt with. */
+export type DoneRequest = { type: 'done'; interaction_id: string }
 export type RejectRequest = { type: 'reject'; offer_id: string }
 export type FinishRequest = { type: 'finish'; interaction_id: string; disposition: string; note: string }
 /** `until`: the end that is wanted, so that what is sent twice asks for nothing more. */
@@ -200,5 +206,12 @@ export type MoreTimeRequest = { type: 'more_time'; interaction_id: string; until
 export type ChooseRequest = { type: 'choose_customer'; interaction_id: string; customer_id: string }
 
 /** What a person asked for: kept as pending until the server's state shows it. */
-export type Request = PresenceRequest | RejectRequest | FinishRequest | MoreTimeRequest | ChooseRequest
+export type Request =
+  | PresenceRequest
+  | AcceptRequest
+  | RejectRequest
+  | DoneRequest
+  | FinishRequest
+  | MoreTimeRequest
+  | ChooseRequest
 export type DesktopMessage = (Request | ShownRequest | SeenRequest) & { id?: string }

@@ -39,6 +39,7 @@ const WORK: Work = {
   candidates: [],
   history: [],
   calling_back: false,
+  medium: 'voice',
 }
 
 const SNAPSHOT: ServerMessage = {
@@ -248,5 +249,40 @@ describe('a customer who is called back', () => {
     const answered = after(OFFERED, { type: 'work', seq: 7, now: 3_000, work: WORK })
     const expired = after(answered, { ...ended('expired'), seq: 8 } as ServerMessage)
     expect(expired.notices[0]?.text).toContain('Not answered in time')
+  })
+})
+
+describe('messages', () => {
+  const message: Work = { ...WORK, medium: 'message' }
+  const offered = reduce(EMPTY, { kind: 'message', at: 0, message: { type: 'offer', seq: 1, now: 0, work: message } })
+
+  test('accepting waits for the server, and so does putting it down', () => {
+    const asked = reduce(offered, { kind: 'asked', id: 'a', request: { type: 'accept', offer_id: 'i1/1' } })
+    expect(pendingOf(asked, 'accept')).toBeDefined()
+    const talking: Work = { ...message, stage: 'talking' }
+    const taken = reduce(asked, { kind: 'message', at: 0, message: { type: 'work', seq: 2, now: 0, work: talking } })
+    expect(pendingOf(taken, 'accept')).toBeUndefined()
+    const ending = reduce(taken, { kind: 'asked', id: 'b', request: { type: 'done', interaction_id: 'i1' } })
+    expect(pendingOf(ending, 'done')).toBeDefined()
+    const over: Work = { ...message, stage: 'wrap_up' }
+    const done = reduce(ending, { kind: 'message', at: 0, message: { type: 'work', seq: 3, now: 0, work: over } })
+    expect(pendingOf(done, 'done')).toBeUndefined()
+  })
+
+  test('one that was not accepted is said in its own words', () => {
+    const ended: ServerMessage = { type: 'offer_ended', seq: 2, now: 0, offer_id: 'i1/1', outcome: 'expired', detail: '' }
+    const after = reduce(offered, { kind: 'message', at: 0, message: ended })
+    expect(after.notices[0]?.text).toBe('Not accepted in time. The message kept its place in the queue.')
+  })
+
+  test('one that makes way for a call is no news', () => {
+    const call: Work = { ...WORK, interaction_id: 'i2', offer_id: 'i2/1' }
+    const ringing = reduce(offered, { kind: 'message', at: 0, message: { type: 'offer', seq: 2, now: 0, work: call } })
+    const ended: ServerMessage = {
+      type: 'offer_ended', seq: 3, now: 0, offer_id: 'i1/1', outcome: 'withdrawn', detail: 'detached',
+    }
+    const after = reduce(ringing, { kind: 'message', at: 0, message: ended })
+    expect(after.work).toEqual(call)
+    expect(after.notices).toEqual([])
   })
 })

@@ -184,6 +184,12 @@ const OFFER_ENDED_TEXT: Record<string, { tone: NoticeTone; text: string }> = {
   rejected: { tone: 'info', text: 'Declined. The caller kept their place in the queue.' },
 }
 
+const MESSAGE_ENDED_TEXT: typeof OFFER_ENDED_TEXT = {
+  expired: { tone: 'warning', text: 'Not accepted in time. The message kept its place in the queue.' },
+  withdrawn: { tone: 'info', text: 'The message went back to the queue before you accepted it.' },
+  rejected: { tone: 'info', text: 'Declined. The message kept its place in the queue.' },
+}
+
 const ANSWERED_BY_COLLEAGUE = 'A colleague whose phone rang too has answered this call.'
 
 const NOT_REACHED = 'The customer could not be connected. They are called again later if the promise still stands.'
@@ -191,8 +197,10 @@ const NOT_REACHED = 'The customer could not be connected. They are called again 
 function offerEnded(state: DeskState, message: OfferEnded): DeskState {
   const held = state.work?.offer_id === message.offer_id && state.work.stage === 'offered'
   const work = held && message.outcome !== 'accepted' ? null : state.work
-  const said = OFFER_ENDED_TEXT[message.outcome]
-  if (said === undefined) return { ...state, work }
+  const isMessage = held && state.work?.medium === 'message'
+  const said = (isMessage ? MESSAGE_ENDED_TEXT : OFFER_ENDED_TEXT)[message.outcome]
+  // What was taken back because a call came instead is no news.
+  if (said === undefined || (!held && state.work !== null && message.outcome === 'withdrawn')) return { ...state, work }
   const id = `ended-${message.offer_id}`
   if (held && state.work?.calling_back === true && message.outcome !== 'rejected') {
     return noted({ ...state, work }, { id, tone: 'info', text: NOT_REACHED })
@@ -246,8 +254,11 @@ function isSettled({ agent, work }: DeskState, request: Request): boolean {
   switch (request.type) {
     case 'presence':
       return agent?.presence === request.presence && agent.presence_reason === request.reason
+    case 'accept':
     case 'reject':
       return work?.offer_id !== request.offer_id || work.stage !== 'offered'
+    case 'done':
+      return work?.interaction_id !== request.interaction_id || work.stage !== 'talking'
     case 'finish':
       return work?.interaction_id !== request.interaction_id
     case 'more_time':
@@ -266,8 +277,12 @@ export function requestText(request: Request): string {
   switch (request.type) {
     case 'presence':
       return { ready: 'going ready', not_ready: 'going not ready', logged_out: 'signing off' }[request.presence]
+    case 'accept':
+      return 'accepting the message'
+    case 'done':
+      return 'ending the message'
     case 'reject':
-      return 'declining the call'
+      return 'declining'
     case 'finish':
       return 'finishing the wrap-up'
     case 'more_time':
