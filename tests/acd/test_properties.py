@@ -558,7 +558,7 @@ class Floor(RuleBasedStateMachine):
         assert dump(again) == dump(self.engine)
 
 
-TestFloor = pytest.mark.timeout(300)(Floor.TestCase)  # many examples, on a machine that may be busy
+TestFloor = pytest.mark.timeout(examples(300))(Floor.TestCase)  # many examples, on a machine that may be busy
 TestFloor.settings = settings(
     max_examples=examples(180),
     stateful_step_count=50,
