@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -90,6 +90,8 @@ class Arrivals:
         world_known: asyncio.Event,
         *,
         wait_for_world_s: float = 5.0,
+        find_version: Callable[[str], Awaitable[Site | None]] | None = None,
+        in_version: Counter[str] | None = None,
         measures: Measures | None = None,
         door: Door | None = None,
     ) -> None:
@@ -99,6 +101,8 @@ class Arrivals:
         self._exchange = exchange
         self._world_known = world_known
         self._wait_for_world_s = wait_for_world_s
+        self._find_version = find_version or _find_none
+        self._in_version: Counter[str] = Counter() if in_version is None else in_version
         self._measures = measures or NoMeasures()
         self._door = door or Door(site, NobodyBlocked(), ports.utc)
         self.counts: Counter[str] = Counter()
@@ -134,6 +138,8 @@ class Arrivals:
         if session is None:
             return
         self._exchange.enter(session, node.name, conversation.uniqueid, conversation.channel)
+        version = self._ports.version_of(session.site)
+        self._in_version[version] += 1
         try:
             await self._welcome(session, conversation, caller, dialled, carried)
             await session.run()
@@ -180,7 +186,7 @@ class Arrivals:
             if name := name_of(conversation.env):
                 variables[CALLER_NAME] = name
         language = variables.get("language") or (rule.language if rule is not None else "")
-        execution = self._begin(state, rule, variables, language)
+        execution = self._begin(await self._site_of(state), state, rule, variables, language)
         session = IvrSession(
             self._ports,
             conversation,
@@ -218,13 +224,13 @@ class Arrivals:
             await conversation.set_variable("CALLYARD_DONE", "1")
             return "", None
         state = carried.resumed
-        site = self._site()
+        site = await self._site_of(state)
         if state is None:
             first = self._first_variables(interaction_id, view.caller, view.dialled, {})
             promised = CallState.unpack(view.carried) or CallState(view.flow, "", first)
             execution = execution_at_queue(site, view, promised)
         else:
-            execution = self._begin(state, None, state.variables, state.variables.get("language", ""))
+            execution = self._begin(site, state, None, state.variables, state.variables.get("language", ""))
         opening = None
         if is_calling:
             asked = opening_of(site, view, offer_id, execution.language)
@@ -265,8 +271,18 @@ class Arrivals:
             self._dispatcher.submit(TalkEnded(interaction_id, agent_id, gap=True))
         await conversation.set_variable("CALLYARD_SERVED", "")
 
+    async def _site_of(self, state: CallState | None) -> Site:
+        """The files that a call began on; those of new calls where they are gone, or for a new one."""
+        found = await self._find_version(state.version) if state is not None and state.version else None
+        return found or self._site()
+
     def _begin(
-        self, state: CallState | None, rule: NumberRule | None, variables: dict[str, str], language: str
+        self,
+        site: Site,
+        state: CallState | None,
+        rule: NumberRule | None,
+        variables: dict[str, str],
+        language: str,
     ) -> Execution:
         """Where the call was; if that is gone from the files, the start of its flow, or of the number's, with what the
         caller has told already."""
@@ -275,7 +291,6 @@ class Arrivals:
             places += [(state.flow, state.node), (state.flow, None)]
         if rule is not None:
             places.append((rule.flow, None))
-        site = self._site()
         for flow, node in places[:-1]:
             try:
                 return Execution(site, flow, variables, language, node=node)
@@ -322,3 +337,7 @@ class Arrivals:
     def _detach(self, session: IvrSession) -> None:
         if self._exchange.is_latest(session):
             self._dispatcher.submit(InteractionDetached(session.interaction_id))
+
+
+async def _find_none(version: str) -> Site | None:
+    return None

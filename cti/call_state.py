@@ -19,6 +19,8 @@ class CallState:
     flow: str
     node: str
     variables: dict[str, str]
+    #: The version of the site that the call began on; empty where it is not known.
+    version: str = ""
 
     def pack(self) -> str:
         """As one line of JSON that takes at most `MOST_BYTES` in an AGI command.
@@ -36,7 +38,7 @@ class CallState:
 
     def _packed(self, variables: dict[str, str]) -> bytes:
         # Each quote and backslash is escaped in the command.
-        return orjson.dumps([self.flow, self.node, variables])
+        return orjson.dumps([self.flow, self.node, variables, *([self.version] if self.version else [])])
 
     @classmethod
     def unpack(cls, packed: str) -> CallState | None:
@@ -47,9 +49,15 @@ class CallState:
             return None
         match value:
             case [str(flow), str(node), dict(variables)]:
-                return cls(flow, node, {str(name): str(text) for name, text in variables.items()})
+                return cls(flow, node, _texts(variables))
+            case [str(flow), str(node), dict(variables), str(version)]:
+                return cls(flow, node, _texts(variables), version)
             case _:
                 return None
+
+
+def _texts(values: dict[object, object]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in values.items()}
 
 
 def _without_longest(variables: dict[str, str]) -> dict[str, str]:

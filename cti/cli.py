@@ -83,12 +83,13 @@ def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 @app.command()
 def serve(
     story: Annotated[bool, typer.Option(help="tell each call's steps in words on standard output")] = False,
+    watch: Annotated[bool, typer.Option(help="publish every change of the site's files; for development")] = False,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C. Calls stay in Asterisk meanwhile."""
     from cti.main import serve_until_stopped
 
     settings = _settings()
-    _run(lambda: serve_until_stopped(settings, tell_story=print if story else None), _fast_loop())
+    _run(lambda: serve_until_stopped(settings, tell_story=print if story else None, watches=watch), _fast_loop())
 
 
 @app.command()

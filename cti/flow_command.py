@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from cti import publish_command
 from cti.config import load_settings
 from cti.errors import CtiError
 from cti.flow_terminal import tread
@@ -68,6 +69,12 @@ def schema(kind: Annotated[str, typer.Argument(help=", ".join(SCHEMAS))] = "flow
     if kind not in SCHEMAS:
         fail(f"unknown kind of file {quote(kind)}: {one_of(SCHEMAS)}{did_you_mean(kind, SCHEMAS)}")
     typer.echo(json.dumps(schema_of(kind), ensure_ascii=False, indent=2))
+
+
+app.command()(publish_command.publish)
+app.command()(publish_command.versions)
+app.command()(publish_command.diff)
+app.command()(publish_command.rollback)
 
 
 @app.command("test")

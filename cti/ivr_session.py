@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -28,6 +29,7 @@ from cti.queue_wait import CALLER_NAME, QueueWait
 from cti.session_ports import SessionPorts
 from cti.transfers import outcome_of
 from ivr.interpreter import Execution
+from ivr.site import Site
 from ivr.steps import (
     Answer,
     Cause,
@@ -81,7 +83,7 @@ class IvrSession:
         opening: Opening | None = None,
     ) -> None:
         self.interaction_id = interaction_id
-        self._ports = ports
+        self._ports = ports = replace(ports, sounds=ports.sounds.of(execution.site))
         self._agi = conversation
         self._node = node
         self._execution = execution
@@ -104,6 +106,11 @@ class IvrSession:
     def flow(self) -> str:
         """The flow that the call is in."""
         return self._execution.flow
+
+    @property
+    def site(self) -> Site:
+        """The files that the call began on."""
+        return self._execution.site
 
     @property
     def is_over(self) -> bool:
@@ -367,7 +374,9 @@ class IvrSession:
 
     async def _save_state(self) -> None:
         """Write on the channel where the flow stands, so that another process can go on from here."""
-        state = CallState(self._execution.flow, self._execution.node, dict(self._execution.variables))
+        execution = self._execution
+        version = self._ports.version_of(execution.site)
+        state = CallState(execution.flow, execution.node, dict(execution.variables), version)
         await self._agi.set_variable("CALLYARD_STATE", state.pack())
 
 

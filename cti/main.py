@@ -47,7 +47,9 @@ from cti.messages import Messages
 from cti.node import Node
 from cti.outbound import Outbound
 from cti.place import SitePlace
+from cti.press import Press
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
+from cti.publishing import Published, Publisher, watch_files
 from cti.recordings import Recordings
 from cti.recovery import Recovery
 from cti.retention import keep_retention
@@ -57,6 +59,7 @@ from cti.site_flows import SiteFlows
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
 from cti.story import Story
 from cti.transfers import Reach, TrunkLine
+from cti.versions import Versions
 from cti.watchdog import LoopWatchdog
 from ivr.errors import SiteError
 from ivr.loader import load_site
@@ -85,6 +88,10 @@ from screenpop.settings import Choice, WebSettings
 log = structlog.get_logger(__name__)
 #: Rows of a replay that may wait for the database before the replay waits for it.
 MOST_REPLAYED_ROWS = 20_000
+#: How soon a running server heeds what a command made live.
+HEED_EVERY_S = 1.0
+#: Who published, where nobody is known by name: SIGHUP, and `callyard serve --watch`.
+OPERATOR, WATCH = "reload", "watch"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -101,6 +108,9 @@ class SiteSounds:
     def recorded(self, sound: str) -> Path:
         return site_sound(self._site().folder, sound)
 
+    def of(self, site: Site) -> SiteSounds:
+        return SiteSounds(self._cache, lambda: site)
+
 
 class Server:
     """Everything that runs in one process. `run` serves until told to stop; calls stay in Asterisk when it ends."""
@@ -111,9 +121,14 @@ class Server:
         *,
         tell_story: Callable[[str], None] | None = None,
         flow_time: Callable[[], datetime] | None = None,
+        watches: bool = False,
     ) -> None:
-        """`flow_time`: what flows take for now, for tests of them as real calls; routing keeps its own clock."""
+        """`flow_time`: what flows take for now, for tests of them as real calls; routing keeps its own clock.
+        `watches`: every change of the working files is published."""
         self.settings = settings
+        self._watches = watches
+        self._versions = Versions(settings.versions_dir, lambda: Clock().now(), kept=settings.keep_versions)
+        self.published = Published(self._versions)
         self._flow_time = flow_time
         self.ready = asyncio.Event()
         self.web_port = 0
@@ -121,12 +136,19 @@ class Server:
         self._tell_story = tell_story or (lambda line: None)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._reload_by = OPERATOR
 
     def stop(self) -> None:
         self._stop.set()
 
     def reload(self) -> None:
-        """Read site and people again, soon; calls in progress finish on what they began with."""
+        """Publish the working files and read people again, soon; calls in progress finish on what they began with."""
+        self._reload_by = OPERATOR
+        self._reload.set()
+
+    def _files_changed(self) -> None:
+        self._reload_by = WATCH
         self._reload.set()
 
     async def run(self) -> None:
@@ -141,7 +163,7 @@ class Server:
     async def _open_data(self, stack: AsyncExitStack) -> None:
         settings = self.settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self.site = await asyncio.to_thread(load_site, settings.site_dir)
+        self.site = await asyncio.to_thread(self._first_site)
         await migrate(settings.database_url)
         self._store = Store(settings.database_url)
         stack.push_async_callback(self._store.close)
@@ -159,6 +181,18 @@ class Server:
         self._footfall = await stack.enter_async_context(Footfall(self._store, self._clock.now))
         self._web_settings = web_settings(settings, self.site)
         self._live = Live(self._directory, self._web_settings)
+
+    def _first_site(self) -> Site:
+        """What was published last; on a fresh installation the working files become the first version."""
+        site = self.published.current()
+        if site is not None:
+            return site
+        with self._versions.publishing():
+            _, folder = self._versions.take(self.settings.site_dir)
+            self._versions.make_live(folder, "callyard", "first start")
+        site = self.published.current()
+        assert site is not None
+        return site
 
     async def _open_engine(self, stack: AsyncExitStack) -> None:
         journal = self._journal = Journal(
@@ -233,18 +267,34 @@ class Server:
             fixed=(agent_id for agent_id, phone in self._phones.items() if phone.address),
         )
 
-    async def _keep_current(self, sounds: SoundCache) -> None:
-        """Read site and people again whenever asked; what is wrong is logged and replaces nothing."""
+    async def _keep_current(self, sounds: SoundCache, publisher: Publisher) -> None:
+        """Publish the working files and read people again whenever asked; what is wrong is logged, replaces nothing."""
         while True:
             await self._reload.wait()
             self._reload.clear()
             try:
+                await publisher.publish(self._reload_by, speaks=False)
                 await self._read_again(sounds)
             except (SiteError, CtiError, AcdError, SQLAlchemyError) as error:
                 log.error("reload.refused", error=str(error))
 
+    async def _keep_live(self, sounds: SoundCache) -> None:
+        """Heed within a second what a command made live."""
+        while True:
+            await asyncio.sleep(HEED_EVERY_S)
+            try:
+                if self.published.has_changed():
+                    await self._read_again(sounds)
+            except (SiteError, CtiError, AcdError, SQLAlchemyError) as error:
+                log.error("version.refused", error=str(error))
+
     async def _read_again(self, sounds: SoundCache) -> None:
-        site = await asyncio.to_thread(load_site, self.settings.site_dir)
+        async with self._reading:
+            await self._read_published(sounds)
+
+    async def _read_published(self, sounds: SoundCache) -> None:
+        site = await asyncio.to_thread(self.published.current)
+        assert site is not None  # there was one at the start
         profiles, phones = await self._people.profiles(), await self._people.phones()
         configuration = engine_configuration(site, profiles, self.settings.seed)
         changed = configuration != self._configuration
@@ -260,7 +310,8 @@ class Server:
         self._assign_phones()
         self.recovery.read_again()  # gives Asterisk the phones, and the engine their states
         await self._prepare_sounds(sounds)
-        log.info("reload.done", site=site.version[:12], agents=len(profiles))
+        self.published.forget_old()
+        log.info("reload.done", site=site.version[:12], version=self.published.number, agents=len(profiles))
 
     async def _tell_changes(self, configuration: Configuration) -> None:
         """Log for whom something changes. Raises AcdError for rules that contradict themselves."""
@@ -306,6 +357,7 @@ class Server:
             reach=self._reach,
             give=self.exchange.calls.give,
             footfall=self._footfall,
+            version_of=self.published.key,
             dead_man_s=settings.limits.dead_man_s,
             renew_every_s=settings.limits.dead_man_renew_s,
         )
@@ -320,7 +372,10 @@ class Server:
             self.recovery.world_known,
             measures=measures,
             door=door,
+            find_version=self.published.find,
+            in_version=self.published.calls,
         )
+        publisher = Publisher(self._versions, settings.site_dir, sounds)
         agi = AgiServer(arrivals.take, limits=AgiLimits(conversations=settings.limits.agi_sessions))
         self.agi_port = await agi.start(settings.agi_host, settings.agi_port)
         stack.push_async_callback(agi.stop, 0.5)
@@ -337,6 +392,7 @@ class Server:
             blocks=blocks,
             flows=SiteFlows(lambda: self.site, self._clock.now),
             footfall=self._footfall,
+            publishing=Press(publisher, self.published, lambda: self._read_again(sounds)),
         )
         days = settings.retention
         kept = {settings.messages_dir: days.messages_days, settings.recordings_dir: days.recordings_days}
@@ -346,7 +402,13 @@ class Server:
                 tasks.create_task(self._journal.keep_synced(), name="journal"),
                 tasks.create_task(self.recovery.run(), name="recovery"),
                 tasks.create_task(self._prepare_sounds(sounds), name="sounds"),
-                tasks.create_task(self._keep_current(sounds), name="reload"),
+                tasks.create_task(self._keep_current(sounds, publisher), name="reload"),
+                tasks.create_task(self._keep_live(sounds), name="versions"),
+                *(
+                    [tasks.create_task(watch_files(settings.site_dir, self._files_changed), name="watch")]
+                    if self._watches
+                    else []
+                ),
                 tasks.create_task(standing.run(), name="orders"),
                 tasks.create_task(keep_retention(kept, lambda: self._clock.now() / 1e6), name="retention"),
                 *(tasks.create_task(node.link.run(), name=f"ami {node.name}") for node in self._nodes.values()),
@@ -533,10 +595,11 @@ async def serve_until_stopped(
     *,
     tell_story: Callable[[str], None] | None = None,
     flow_time: Callable[[], datetime] | None = None,
+    watches: bool = False,
 ) -> None:
-    """Run a server until SIGTERM or SIGINT; SIGHUP reads site and people again."""
+    """Run a server until SIGTERM or SIGINT; SIGHUP publishes the working files and reads people again."""
     set_up_logs(settings.log)
-    server = Server(settings, tell_story=tell_story, flow_time=flow_time)
+    server = Server(settings, tell_story=tell_story, flow_time=flow_time, watches=watches)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)

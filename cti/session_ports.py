@@ -15,6 +15,7 @@ from cti.outbound import Outbound
 from cti.ports import Directory, Footfall
 from cti.recordings import Recordings
 from cti.transfers import Reach
+from ivr.site import Site
 
 DEAD_MAN_S = 45
 RENEW_EVERY_S = 20.0
@@ -28,6 +29,10 @@ class Sounds(Protocol):
         ...
 
     def recorded(self, sound: str) -> Path: ...
+
+    def of(self, site: Site) -> Sounds:
+        """The same for a call that began on these files."""
+        ...
 
 
 class Story(Protocol):
@@ -54,5 +59,7 @@ class SessionPorts:
     give: Callable[[str, str], None] = lambda interaction_id, to: None
     #: Counts what happens at the steps of flows.
     footfall: Footfall = field(default_factory=NoFootfall)
+    #: What a call carries to find the files that it began on.
+    version_of: Callable[[Site], str] = lambda site: ""
     dead_man_s: int = DEAD_MAN_S
     renew_every_s: float = RENEW_EVERY_S

@@ -173,6 +173,7 @@ class Settings(BaseSettings):
     data_dir: AbsolutePath = Field(default=Path(".callyard/data"), validate_default=True)
     site_dir: AbsolutePath = Field(default=Path("site"), validate_default=True)
     database_url: str = Field(default_factory=_default_database)
+    keep_versions: Annotated[int, Field(ge=2, le=10_000, description="published versions of the site")] = 50
     web_host: str = "127.0.0.1"
     web_port: ListenPort = 8080
     web_origins: tuple[str, ...] = ()
@@ -224,6 +225,11 @@ class Settings(BaseSettings):
     def sounds_dir(self) -> Path:
         """Rendered prompts; Asterisk reads them."""
         return self.data_dir / "sounds"
+
+    @property
+    def versions_dir(self) -> Path:
+        """Published versions of the site."""
+        return self.data_dir / "versions"
 
     @property
     def messages_dir(self) -> Path:

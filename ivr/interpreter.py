@@ -83,6 +83,11 @@ class Execution:
         self._steps = self._run(*self._begin(node))
 
     @property
+    def site(self) -> Site:
+        """The site as it was when the call began: it is followed to the end."""
+        return self._call.site
+
+    @property
     def flow(self) -> str:
         """The flow that the call is in."""
         return self._call.flow

@@ -17,7 +17,7 @@ from screenpop.emergencies import Emergencies
 from screenpop.live import Live
 from screenpop.moves import Moves
 from screenpop.people import People
-from screenpop.ports import Desk, Flows, Inquiry, Standing
+from screenpop.ports import Desk, Flows, Inquiry, Publishing, Standing
 from screenpop.routes import blocks as blocks_routes
 from screenpop.routes import (
     callbacks,
@@ -31,6 +31,7 @@ from screenpop.routes import (
     session,
     statuses,
     surveys,
+    versions,
 )
 from screenpop.routes import flows as flows_routes
 from screenpop.routes import moves as moves_routes
@@ -54,11 +55,12 @@ def create_app(
     blocks: Blocks | None = None,
     flows: Flows | None = None,
     footfall: Standing | None = None,
+    publishing: Publishing | None = None,
 ) -> FastAPI:
     """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's.
 
     Without `inquiry` nobody can ask why, without `switch` nobody can give emergency orders, without `moves`
-    nobody can move agents, without `flows` nobody sees them.
+    nobody can move agents, without `flows` nobody sees them, without `publishing` nobody publishes over the web.
     """
     sessions = Sessions(store, people or People(store), desk.now, hours=settings.session_hours)
 
@@ -78,7 +80,20 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.services = Services(
-        desk, directory, live, wishes, sessions, store, settings, inquiry, switch, moves, blocks, flows, footfall
+        desk,
+        directory,
+        live,
+        wishes,
+        sessions,
+        store,
+        settings,
+        inquiry,
+        switch,
+        moves,
+        blocks,
+        flows,
+        footfall,
+        publishing,
     )
     app.add_middleware(Borders, settings=settings)
     statuses.install(app)
@@ -94,6 +109,7 @@ def _api() -> APIRouter:
         customers,
         interactions,
         floor,
+        versions,
         flows_routes,
         emergencies,
         moves_routes,

@@ -45,6 +45,12 @@ class ForbiddenError(ScreenpopError):
     code = "forbidden"
 
 
+class UnpublishableError(ScreenpopError):
+    """The site's files are wrong, or somebody else is publishing; the message has a line for each problem."""
+
+    code = "unpublishable"
+
+
 class NotFoundError(ScreenpopError):
     """There is nothing with this id."""
 

@@ -103,6 +103,56 @@ class Flows(Protocol):
         ...
 
 
+class PublishedVersion(Protocol):
+    """`calls`: callers in progress who began on its files."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def published_at(self) -> int: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def is_live(self) -> bool: ...
+    @property
+    def calls(self) -> int: ...
+
+
+class PublishAnswer(Protocol):
+    """What is live now, whether it is new, or everything that is wrong with the files."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def is_new(self) -> bool: ...
+    @property
+    def problems(self) -> Sequence[str]: ...
+
+
+class Publishing(Protocol):
+    """Published versions of the site's files."""
+
+    def versions(self) -> Sequence[PublishedVersion]:
+        """Newest first."""
+        ...
+
+    async def diff(self, old: int, new: int) -> str | None:
+        """The differences of two versions, `new` 0: of the working files; None where one is not kept."""
+        ...
+
+    async def publish(self, by: str, note: str) -> PublishAnswer:
+        """Check, render and make live the working files."""
+        ...
+
+    async def roll_back(self, by: str, number: int, note: str) -> PublishAnswer:
+        """Make an earlier version live again; 0: the one before."""
+        ...
+
+
 class Standing(Protocol):
     """Knows where callers are."""
 

@@ -16,7 +16,7 @@ from screenpop.emergencies import Emergencies
 from screenpop.errors import ForbiddenError
 from screenpop.live import Live
 from screenpop.moves import Moves
-from screenpop.ports import Desk, Flows, Inquiry, Standing
+from screenpop.ports import Desk, Flows, Inquiry, Publishing, Standing
 from screenpop.settings import WebSettings
 from screenpop.wishes import Wishes
 
@@ -36,6 +36,7 @@ class Services:
     blocks: Blocks | None = None
     flows: Flows | None = None
     footfall: Standing | None = None
+    publishing: Publishing | None = None
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -24,6 +24,7 @@ STATUSES: dict[type[ScreenpopError], HTTPStatus] = {
     errors.CrossSiteError: HTTPStatus.FORBIDDEN,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
+    errors.UnpublishableError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NotYoursError: HTTPStatus.CONFLICT,

@@ -59,3 +59,10 @@ def test_the_command_that_writes_it_is_one_that_asterisk_reads_whole(character: 
 )
 def test_what_is_no_state_of_ours_is_none(packed: str) -> None:
     assert CallState.unpack(packed) is None
+
+
+def test_the_version_that_a_call_began_on_is_carried_and_states_without_it_are_read() -> None:
+    state = CallState("main", "door:0", {"a": "b"}, "0123456789abcdef")
+
+    assert CallState.unpack(state.pack()) == state
+    assert CallState.unpack('["main","door:0",{"a":"b"}]') == CallState("main", "door:0", {"a": "b"})

@@ -47,6 +47,9 @@ class FakeSounds:
     def __init__(self) -> None:
         self.missing: set[str] = set()
 
+    def of(self, site: object) -> FakeSounds:
+        return self
+
     async def path(self, text: str, language: str) -> Path:
         from cti.sounds import SoundError
 

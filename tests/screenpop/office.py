@@ -42,7 +42,7 @@ from screenpop.numbers import NumberPlan
 from screenpop.orders import OrderBook
 from screenpop.orders import Standing as StandingOrders
 from screenpop.people import People
-from screenpop.ports import Flows, Inquiry, Standing
+from screenpop.ports import Flows, Inquiry, Publishing, Standing
 from screenpop.server import Server, listen
 from screenpop.settings import Choice, WebSettings
 
@@ -55,6 +55,7 @@ PEOPLE = (
     Entry("maria", "Maria Ö'Neill", extension="2001", phone="sip", queues=("billing",)),
     Entry("jonas", "Jonas", extension="2002", phone="sip", queues=("billing", "support")),
     Entry("susi", "Susi", roles=(Role.SUPERVISOR,)),
+    Entry("ada", "Ada", roles=(Role.ADMIN,)),
 )
 ANNA = Customer(id="c1", name="Anna Acht", company="Acht AG", account="4711", vip=True, numbers=("+4930901820",))
 TWINS = tuple(Customer(id=f"t{n}", name=f"Twin {n}", numbers=("+4930901899",)) for n in (1, 2))
@@ -254,6 +255,7 @@ async def office(
     inquiry: Inquiry | None = None,
     flows: Flows | None = None,
     footfall: Standing | None = None,
+    publishing: Publishing | None = None,
     **live_options: Any,
 ) -> AsyncIterator[Office]:
     """Open the web side on `store`, filled with PEOPLE (all with PASSWORD) and the `known` customers."""
@@ -279,7 +281,7 @@ async def office(
         moves = Moves(book, people, lambda: [queue.id for queue in QUEUES], desk.now, standing.read)
         blocks = Blocks(book, plan, desk.now, standing.read)
         app = create_app(
-            desk, directory, live, store, settings, people, inquiry, switch, moves, blocks, flows, footfall
+            desk, directory, live, store, settings, people, inquiry, switch, moves, blocks, flows, footfall, publishing
         )
         server = Server(app)
         listening = listen("127.0.0.1", 0)
