@@ -140,7 +140,8 @@ def read_request(env: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
     request = env.get("agi_network_script")
     if request is None:
         request = re.sub(r"^h?agi://[^/?]*", "", env.get("agi_request", ""))
-    parts = urlsplit("/" + request.lstrip("/"))
+    # urlsplit drops these wherever they stand, and two slashes that meet then begin a host.
+    parts = urlsplit("/" + re.sub(r"[\t\r\n]", "", request).lstrip("/"))
     try:
         pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS)
     except ValueError as error:

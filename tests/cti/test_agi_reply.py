@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cti.agi_reply import (
@@ -173,6 +173,7 @@ def test_random_header_bytes_raise_only_the_header_error(block: bytes) -> None:
 
 
 @given(st.text(max_size=80))
+@example("\r/")
 def test_random_request_raises_only_the_header_error(script: str) -> None:
     try:
         path, _query = read_request({"agi_network_script": script})
