@@ -352,3 +352,16 @@ async def test_a_talk_that_nobody_knew_is_adopted(scene: Scene) -> None:
     await scene.until_resumed()
     assert scene.submitted(ConnectionFound) == [ConnectionFound("c", "maria")]
     assert scene.board.office.last(TalkOpened).agent_id == "maria"
+
+
+async def test_a_message_has_no_caller_who_could_be_gone(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, settle_s=0.0)
+    scene.board.dispatcher.submit(InteractionArrived("c-1.wav", "+4930123456", medium="message"))
+    scene.board.dispatcher.submit(InteractionArrived("c", "+4930123456"))
+    scene.channels()
+    scene.start()
+    await scene.until_resumed()
+
+    assert scene.submitted(CallerLeft) == [CallerLeft("c", gap=True)]
+    assert scene.stage("c-1.wav") is not None
+    await scene.close()
