@@ -14,16 +14,34 @@ from tests.asterisk.world import Ears, Stage, copy_site, eventually, open_stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-EARLY, LANGUAGE_ZH, LANGUAGE_EN, BUSY_LATER, ERRAND, PROMPT = (f"+4989999984{at:02d}" for at in range(6))
+EARLY, LANGUAGE_ZH, LANGUAGE_EN, BUSY_LATER, ERRAND, PROMPT, BREATH = (f"+4989999984{at:02d}" for at in range(7))
 NUMBERS = f"""
 "{EARLY}": {{ flow: early-notice }}
 "{LANGUAGE_ZH}": {{ flow: by-language, language: zh }}
 "{LANGUAGE_EN}": {{ flow: by-language }}
 "{BUSY_LATER}": {{ flow: busy-later }}
 "{ERRAND}": {{ flow: errand }}
+"{BREATH}": {{ flow: breath }}
 "{PROMPT}": {{ flow: prompted, labels: {{ owed: "12.50" }} }}
 """
 FLOWS = {
+    "breath": """
+start: door
+nodes:
+  door:
+    - answer
+    - menu: Welcome. For sales press one, for accounts press two.
+      keys: { 1: [hangup], 2: accounts }
+  accounts:
+    - menu: To pay press one, to complain press two.
+      keys: { 1: pay, 2: [hangup] }
+  pay:
+    - collect: Your six digits, please.
+      into: account
+      digits: 6
+      end: none
+    - say: "You pay for {account:digits}."
+""",
     "early-notice": """
 start: door
 nodes:
@@ -183,3 +201,12 @@ async def test_a_recording_is_heard_in_place_of_the_text_and_values_are_said_rig
     _, hearing = await _dial(stage, PROMPT)
     await hearing.hears("A human being reads this to you.")
     await hearing.hears("You owe twelve euros and fifty cents.")
+
+
+async def test_who_dials_everything_in_one_breath_during_the_first_word_gets_there(stage: Stage) -> None:
+    call, hearing = await _dial(stage, BREATH)
+    ears = Ears(call)
+    await eventually("the first word", lambda: ears.loud > 3)
+    await call.media.press("21123456")
+    await hearing.hears("You pay for 1 2 3 4 5 6.")
+    assert await stage.outcome(await stage.arrived(call.caller_number)) == "self_served"
