@@ -153,6 +153,7 @@ class Arrivals:
             log.exception("session.failed")
             self._detach(session)
         finally:
+            self._in_version[version] -= 1
             session.leave_flow()
             self._exchange.leave(session)
 

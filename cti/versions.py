@@ -185,4 +185,5 @@ def _lines(file: Path) -> list[str]:
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        return [f"({file.stat().st_size} bytes, {content_hash(file.parent)})"]
+        content = file.read_bytes()
+        return [f"({len(content)} bytes, {hashlib.sha256(content).hexdigest()[:_HASH]})"]

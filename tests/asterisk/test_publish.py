@@ -3,6 +3,7 @@ says, also after the server was killed. Judged by what each of them hears."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import httpx
 import pytest
@@ -81,6 +82,10 @@ async def _callers(stage: Stage) -> list[tuple[SipCall, Hearing]]:
     return heard
 
 
+async def _nobody_is_in_any(client: httpx.AsyncClient) -> bool:
+    return not any(row["calls"] for row in (await client.get("/api/flows/versions")).json())
+
+
 async def test_every_call_ends_as_its_own_version_says(stage: Stage) -> None:
     client = await _admin(stage)
     groups = [await _callers(stage)]
@@ -97,6 +102,10 @@ async def test_every_call_ends_as_its_own_version_says(stage: Stage) -> None:
     ]
     await client.aclose()
 
+    first = [(*group.pop(), said) for group, said in zip(groups, SAID, strict=True)]
+    for call, _, _ in first:
+        await call.media.press("1")
+    await asyncio.gather(*(hearing.hears(said, limit_s=60) for _, hearing, said in first))
     await stage.restart()
     everybody = [(call, hearing, said) for group, said in zip(groups, SAID, strict=True) for call, hearing in group]
     await asyncio.gather(*(hearing.hears("Press one.", limit_s=60) for _, hearing, _ in everybody))
@@ -105,6 +114,9 @@ async def test_every_call_ends_as_its_own_version_says(stage: Stage) -> None:
     await asyncio.gather(*(hearing.hears(said, limit_s=60) for _, hearing, said in everybody))
     await eventually("all to be over", lambda: all(call.ended.is_set() for call, _, _ in everybody))
     assert {call.ended_by for call, _, _ in everybody} == {"remote"}
+    client = await _admin(stage)
+    await eventually("nobody in any version", partial(_nobody_is_in_any, client))
+    await client.aclose()
 
 
 async def test_a_roll_back_is_one_step_and_stands_in_the_history(stage: Stage) -> None:

@@ -112,6 +112,9 @@ def test_differences_are_told_as_diff_does(versions: Versions, site: Path) -> No
     assert "-    - say: One.\n+    - say: Two." in versions.diff(old, new)
     assert versions.diff(old, old) == ""
     assert "+++ b/sounds/jingle.wav" in versions.diff(new, site)
+    _, recorded = versions.take(site)
+    (site / "sounds" / "jingle.wav").write_bytes(b"\xfe\xff")
+    assert "jingle.wav" in versions.diff(recorded, site), "as long, and another"
 
 
 def test_only_one_publishes_at_a_time(versions: Versions) -> None:

@@ -318,3 +318,9 @@ def test_what_was_chosen_is_told_with_the_place_it_leads_to(tmp_path: Path, step
     ride.press("1")
 
     assert ride.execution.chosen == (("menu welcome", told),)
+
+
+def test_a_call_stays_with_the_site_that_it_began_on(tmp_path: Path) -> None:
+    site = site_with(tmp_path, "- say: Hello.")
+
+    assert Ride(site).execution.site is site

@@ -10,7 +10,7 @@ from ivr.dialogue import run_test
 from ivr.flow_tests import read_tests
 from ivr.site import Site
 from ivr.steps import CustomerFound, LookUpCustomer, Play, Prompt
-from tests.ivr.sites import Ride, site_with
+from tests.ivr.sites import SMALL, Ride, site_with
 
 STEPS = """
 - collect: Account?
@@ -109,3 +109,10 @@ no pin is nobody's:
     tests, problems = read_tests(where, "tests/main.yaml", text.encode())
     assert problems == []
     assert [run_test(where, test) for test in tests] == [None] * 4
+
+
+def test_a_site_says_how_many_wrong_pins_there_may_be(tmp_path: Path) -> None:
+    text = (SMALL / "site.yaml").read_text(encoding="utf-8")
+    site = site_with(tmp_path, "- say: Hello.", site_yaml=f"{text}pins: {{ wrong_per_call: 1, wrong_per_hour: 100 }}\n")
+
+    assert (site.settings.pins.wrong_per_call, site.settings.pins.wrong_per_hour) == (1, 100)
