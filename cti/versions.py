@@ -17,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -30,6 +31,8 @@ KEPT = 50
 _PATTERNS = ("*.yaml", "flows/*.yaml", "tests/*.yaml", "*.ics", "sounds/**/*")
 _HASH = 16
 _MOST_DIFF_LINES = 20_000
+#: No call lasts longer.
+_REPLACED_US = 24 * 3600 * 1_000_000
 
 
 class VersionError(CtiError):
@@ -158,9 +161,12 @@ class Versions:
         return made
 
     def forget(self, spare: Collection[str]) -> None:
-        """Remove the files of versions that are neither among the newest nor spared (hashes)."""
+        """Remove the files of versions that are neither among the newest nor spared (hashes), nor were live within a
+        day: calls that a server has not taken up again yet may still be in those."""
         history = self.history()
         kept = {each.hash for each in history[-self._kept :]} | {digest[:_HASH] for digest in spare}
+        recent = self._now() - _REPLACED_US
+        kept |= {older.hash for older, newer in pairwise(history) if newer.published_at > recent}
         for each in {entry.hash for entry in history} - kept:
             shutil.rmtree(self._folder / each, ignore_errors=True)
 

@@ -75,7 +75,9 @@ def test_the_same_files_are_the_same_version_and_a_recording_makes_another(versi
     assert (other / "sounds" / "jingle.wav").read_bytes() == b"RIFF"
 
 
-def test_only_the_newest_stay_and_those_that_are_spared(versions: Versions, site: Path) -> None:
+def test_only_the_newest_stay_and_those_that_are_spared(tmp_path: Path, site: Path) -> None:
+    days = itertools.count()
+    versions = Versions(tmp_path / "versions", lambda: next(days) * 25 * 3600 * 1_000_000, kept=2)
     for said in ("One.", "Two.", "Three.", "Four."):
         publish(versions, site, said)
     one, two, three, four = versions.history()
@@ -85,6 +87,15 @@ def test_only_the_newest_stay_and_those_that_are_spared(versions: Versions, site
     assert [versions.find(each.hash) is not None for each in (one, two, three, four)] == [False, True, True, True]
     with pytest.raises(VersionError, match="files of version 1 are not kept any more: expected one of 2, 3, 4"):
         versions.folder(one)
+
+
+def test_what_was_live_within_a_day_stays(versions: Versions, site: Path) -> None:
+    for said in ("One.", "Two.", "Three.", "Four."):
+        publish(versions, site, said)
+
+    versions.forget([])
+
+    assert all(versions.find(each.hash) for each in versions.history())
 
 
 def test_a_version_that_never_was_is_named(versions: Versions, site: Path) -> None:
