@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from cti import collector
 from cti.errors import CtiError
 
 log = structlog.get_logger(__name__)
+
+#: How long another writer's lock is waited for.
+_LOCK_EVERY_S, _LOCK_TRIES = 0.1, 10
 
 
 class JournalError(CtiError):
@@ -187,15 +191,20 @@ class Journal:
         return iter(reversed(found))
 
     def _lock(self) -> None:
+        """One writer. A program that a killed server was just starting holds its lock until it runs: wait a moment."""
         import fcntl
 
         self._lock_fd = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
-            raise JournalError(f"{self._folder}: another process writes this journal; stop it first") from error
+        for wait_s in (*[_LOCK_EVERY_S] * _LOCK_TRIES, 0.0):
+            try:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                cause = error
+            time.sleep(wait_s)
+        os.close(self._lock_fd)
+        self._lock_fd = -1
+        raise JournalError(f"{self._folder}: another process writes this journal; stop it first") from cause
 
     def begin_segment(self, engine: Engine, now: int) -> None:
         """Start a new segment with the engine's whole state; older ones beyond the limit are removed.
