@@ -106,6 +106,7 @@ async def test_every_call_ends_as_its_own_version_says(stage: Stage) -> None:
     for call, _, _ in first:
         await call.media.press("1")
     await asyncio.gather(*(hearing.hears(said, limit_s=60) for _, hearing, said in first))
+    await eventually("the first to be over", lambda: all(call.ended.is_set() for call, _, _ in first))
     await stage.restart()
     everybody = [(call, hearing, said) for group, said in zip(groups, SAID, strict=True) for call, hearing in group]
     await asyncio.gather(*(hearing.hears("Press one.", limit_s=60) for _, hearing, _ in everybody))
