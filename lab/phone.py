@@ -55,6 +55,11 @@ class PhoneCall:
     status: int = 0
     digits: str = ""
     over: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    picked_up: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    def pick_up(self) -> None:
+        """Answer now, whatever the behaviour says, where the phone still rings."""
+        self.picked_up.set()
 
 
 Choose = Callable[[PhoneCall], Behaviour]
@@ -162,7 +167,8 @@ class Phone:
         if behaviour.rings:
             call.ring()
         self._tell("ringing", record)
-        if await call.ends_within(behaviour.answer_after_s):
+        await self._ring_on(call, record, behaviour.answer_after_s)
+        if call.ended.is_set():
             return
         call.answer()
         if call.ended.is_set():
@@ -170,6 +176,15 @@ class Phone:
         record.answer_ns = call.answer_ns
         self._tell("answered", record)
         await call.ends_within(_MAX_TALK_S if behaviour.talk_s is None else behaviour.talk_s)
+
+    async def _ring_on(self, call: SipCall, record: PhoneCall, seconds: float | None) -> None:
+        """Until it is time to answer, somebody picks up, or the call is over."""
+        waits = [asyncio.create_task(event.wait()) for event in (call.ended, record.picked_up)]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _note_end(self, call: SipCall, record: PhoneCall) -> None:
         record.end_ns, record.ended_by, record.status = call.end_ns, call.ended_by, call.status

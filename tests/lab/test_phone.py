@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -79,6 +80,17 @@ async def test_patience_does_not_end_a_talk(desk: Desk) -> None:
     record = await desk.call(Talk(0.5), patience_s=0.4)
     assert not record.gave_up
     assert record.end_ns - (record.agent_heard_ns or 0) >= 500_000_000
+
+
+async def test_a_phone_is_picked_up_when_it_is_told_to(desk: Desk) -> None:
+    desk.phone.behaviour = Behaviour(answer_after_s=None, talk_s=0.1)
+    calling = asyncio.create_task(desk.call(Talk()))
+    record = await desk.phone.next_call()
+    asked_ns = time.monotonic_ns()
+    record.pick_up()
+    assert (await calling).ended_by == "remote"
+    assert record.answer_ns is not None
+    assert record.answer_ns >= asked_ns
 
 
 async def test_busy_phone_refuses(desk: Desk) -> None:
