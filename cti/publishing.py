@@ -108,7 +108,7 @@ class Published:
 
     def key(self, site: Site) -> str:
         """What a call carries to find its version again; empty for files that were never published."""
-        return site.folder.name if self._versions.find(site.folder.name) == site.folder else ""
+        return site.folder.name if self._versions.holds(site.folder) else ""
 
     async def find(self, key: str) -> Site | None:
         """The site of a call that began on this version; None where it is not kept or cannot be read any more."""

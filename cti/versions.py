@@ -99,6 +99,10 @@ class Versions:
         folder = self._folder / digest[:_HASH]
         return folder if folder.is_dir() else None
 
+    def holds(self, folder: Path) -> bool:
+        """Whether this is a folder of a version, by its name: asked for every call, so the disk is not."""
+        return folder.parent == self._folder
+
     def diff(self, old: Path, new: Path) -> str:
         """The differences of two folders of files, as `diff -u` tells them."""
         names = sorted({*_names(old), *_names(new)})
