@@ -9,7 +9,7 @@ SECONDS ?= 0
 export PYTHONUNBUFFERED = 1
 export CALLYARD_HOME = $(HOME_DIR)
 
-.PHONY: help setup setup-demo demo test check fix bench bench-engine bench-waiting soak mutants doctor lock clean
+.PHONY: help setup setup-demo demo test check fix bench bench-engine bench-waiting soak chaos mutants doctor lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench-waiting: setup-demo ## 1,500 callers who wait at once: memory, and who is 
 
 soak: $(VENV)/.ready ## EVENTS=1000000 judged one by one, property tests EFFORT=20 times, theory in full
 	@EVENTS=$(or $(EVENTS),1000000) EFFORT=$(or $(EFFORT),20) exec $(PY) -m lab.soak
+
+chaos: setup-demo ## faults of every kind under load, judged from outside; SEED=1 MINUTES=15 DB=sqlite|postgres
+	@exec $(PY) -m lab.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),15) --database $(or $(DB),sqlite)
 
 mutants: $(VENV)/.ready ## small faults planted in acd: how many its tests find; N=300 SEED=1 LEAST=85
 	@N=$(or $(N),300) SEED=$(or $(SEED),1) LEAST=$(or $(LEAST),85) exec $(PY) -m lab.mutants $(MODULES)

@@ -68,6 +68,7 @@ from ivr.site import Site, texts
 from screenpop.app import create_app
 from screenpop.blocks import Blocks, BlocksHeeded
 from screenpop.customers import CustomerDirectory
+from screenpop.db.availability import open_when_available
 from screenpop.db.migrate import migrate, newest_revision, revision_of
 from screenpop.db.records import Records
 from screenpop.db.store import Store
@@ -154,11 +155,16 @@ class Server:
     async def run(self) -> None:
         """Serve until `stop`. Raises for what makes serving impossible: site errors, a locked journal, no database."""
         async with AsyncExitStack() as stack:
-            await self._open_data(stack)
-            await self._open_engine(stack)
+            has_served = any(self.settings.journal_dir.glob("*"))
+            opened = await open_when_available(self._open_stores, waits=has_served, stop=self._stop)
+            stack.push_async_callback(opened.aclose)
             self._open_telephony(stack)
             collector.settle()
             await self._serve(stack)
+
+    async def _open_stores(self, stack: AsyncExitStack) -> None:
+        await self._open_data(stack)
+        await self._open_engine(stack)
 
     async def _open_data(self, stack: AsyncExitStack) -> None:
         settings = self.settings

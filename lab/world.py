@@ -77,6 +77,11 @@ class World:
 
     async def start_server(self) -> None:
         """Start the server and return when it routes calls. Raises RuntimeError with the log's end otherwise."""
+        await self.spawn_server()
+        await self.until_ready()
+
+    async def spawn_server(self) -> None:
+        """Start the server; what becomes of it is another question."""
         with self.log_path.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *self.server_command,
@@ -85,7 +90,6 @@ class World:
                 start_new_session=True,
             )  # fmt: skip
         self._keep(self._read_story(self.process))
-        await self.until_ready()
 
     async def _read_story(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

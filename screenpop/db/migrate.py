@@ -16,16 +16,23 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def migrate(url: str, revision: str = "head") -> None:
-    """Create or upgrade the tables in the database at `url`; nothing happens when they are up to date.
+    """Create or upgrade the tables in the database at `url`; up to date, they are only looked at (no lock is needed).
 
     One process migrates at a time: SQLite by its write lock, PostgreSQL by an advisory lock.
     """
     store = Store(url)
     try:
+        if revision == "head" and await _is_newest(store):
+            return
         async with store.write() as connection:
             await connection.run_sync(_upgrade, revision)
     finally:
         await store.close()
+
+
+async def _is_newest(store: Store) -> bool:
+    current, newest = await revision_of(store)
+    return current is not None and current == newest
 
 
 def _upgrade(connection: Connection, revision: str) -> None:

@@ -5,7 +5,6 @@ The calls themselves live on: FastAGI works, Asterisk works; the server is deaf 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 
@@ -13,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from lab.phone import Behaviour
-from lab.ports import free_ports
+from lab.wire import Wire
 from tests.asterisk.world import PATIENT, Stage, copy_site, eventually, open_stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
@@ -21,46 +20,6 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 CUT_S = 3.0
 SAME_INSTANT_NS = 100_000_000
 """Two agents are served at once: within this, the order in which their phones ring says nothing."""
-
-
-class Wire:
-    """A TCP proxy that can be cut: connections end at once, new ones are refused until it is mended."""
-
-    def __init__(self, to_port: int) -> None:
-        [self.port] = free_ports(1)
-        self._to_port = to_port
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-
-    async def cut(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for writer in list(self._writers):
-            writer.transport.abort()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, to = await asyncio.open_connection("127.0.0.1", self._to_port)
-        for source, sink in ((reader, to), (there, writer)):
-            self._writers.add(sink)
-            task = asyncio.create_task(self._pump(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await source.read(65536):
-                sink.write(data)
-                await sink.drain()
-        sink.transport.abort()
-        self._writers.discard(sink)
 
 
 class Line:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from lab.postgres import Cluster, postgres
 from screenpop.db.migrate import migrate
 from screenpop.db.store import Store
-from tests.fakes.postgres import Cluster, postgres
 
 
 @pytest.fixture(scope="session")

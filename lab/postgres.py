@@ -1,4 +1,4 @@
-"""A real PostgreSQL of our own for a test run: in a new folder, on a Unix socket only, gone afterwards.
+"""A real PostgreSQL of our own for a run: in a new folder, on a Unix socket only, gone afterwards.
 
 The server refuses to run as root; then it runs as `nobody`, with the folder made theirs.
 """
@@ -45,9 +45,14 @@ class Cluster:
     def start(self) -> None:
         data = self._folder / "data"
         self._run("initdb", "-D", str(data), "-U", "callyard", "-A", "trust", "-E", "UTF8", "--no-locale", "-N")
+        self.resume()
+
+    def resume(self) -> None:
+        """Run the server on the data that are there: after `stop`, with everything that was committed."""
+        data = self._folder / "data"
         settings = ["listen_addresses=", f"unix_socket_directories={self._folder}", "fsync=off", "max_connections=40"]
         options = [part for setting in settings for part in ("-c", setting)]
-        with (self._folder / "log").open("wb") as log:
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(_programs() / "postgres"), "-D", str(data), *options],
                 stdout=log,
@@ -82,7 +87,7 @@ class Cluster:
         return f"postgresql://callyard@/{name}?host={self._folder}"
 
     def stop(self) -> None:
-        """End the server at once (its data is thrown away) and wait until it has ended."""
+        """End the server, connections and all, and wait until it has ended."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGINT)
