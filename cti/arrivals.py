@@ -30,10 +30,11 @@ from cti.dispatcher import Dispatcher
 from cti.door import Door, NobodyBlocked
 from cti.exchange import Exchange
 from cti.fastagi import AgiConversation
-from cti.ivr_session import HANGUP_CAUSES, IvrSession, name_of, variables_of
+from cti.ivr_session import HANGUP_CAUSES, IvrSession
 from cti.node import Node
 from cti.ports import Measures
 from cti.prelude import NoMeasures, Prelude, prelude
+from cti.presented import name_of, variables_of
 from cti.queue_wait import CALLER_NAME
 from cti.session_ports import SessionPorts
 from ivr.interpreter import Execution

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import orjson
 
-from ivr.progress import FRAMES
+from ivr.progress import FRAMES, REQUESTS
 
 #: res_agi reads commands of at most 2,047 bytes; the rest of the line is the command itself.
 MOST_BYTES = 1900
 #: Without these the call cannot go on rightly.
-_LAST = frozenset({FRAMES, "language"})
+_LAST = frozenset({FRAMES, REQUESTS, "interaction_id", "language"})
 
 
 @dataclass(frozen=True, slots=True)

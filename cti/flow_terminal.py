@@ -7,19 +7,23 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import typer
 
 from cti.clock import Clock, utc
+from ivr.dialogue import kept
 from ivr.errors import did_you_mean, one_of, quote
 from ivr.flow_tests import YES_NO
+from ivr.kept_values import KINDS, as_kind
 from ivr.settings import CUSTOMER_FIELDS
 from ivr.site import Site
 from ivr.step_kinds.agents import PROMISED_EXIT, QUEUE_EXITS
 from ivr.step_kinds.transfer import FAILED_EXITS
 from ivr.step_values import KEY_WORDS
 from ivr.steps import (
+    CallWebhook,
     CustomerFound,
     Enqueue,
     KeepAnswer,
@@ -30,7 +34,9 @@ from ivr.steps import (
     ReadDigits,
     RecordCall,
     RecordMessage,
+    SendText,
     Transfer,
+    WebhookEnded,
 )
 from ivr.walk import Over, Spot, walk, walk_flow
 
@@ -150,6 +156,25 @@ class Terminal:
         self._tell([f"{way} → {address}" for way, address in ways.items()])
         return self._ask("the transfer ends (nothing: answered)", lambda typed: _word(typed, list(ways)))
 
+    def answers(self, spot: Spot, wanted: CallWebhook) -> WebhookEnded | None:
+        """Show what another program is asked, secrets only by the names of their fields, and ask what it answers."""
+        self._go_to(spot)
+        typer.echo(f"    webhook {wanted.endpoint.name}: {wanted.method} {target(wanted)}")
+        if wanted.send:
+            typer.echo(f"    sends {', '.join(wanted.send)}")
+        self._tell(self._ways(spot))
+        known = ", ".join(f"{name}=…" for name in wanted.keep)
+        asked = f"answer (nothing: ok{f'; or {known}' if known else ''}; not_found; failed)"
+        return self._ask(asked, lambda typed: _answer(typed, wanted))
+
+    def sends(self, spot: Spot, wanted: SendText) -> str | None:
+        """Show a text message, and ask whether it is sent."""
+        self._go_to(spot)
+        typer.echo(f"    sends to {wanted.to}: {wanted.prompt.text}")
+        self._tell(self._ways(spot))
+        answers = {"sent": "", "otherwise": "failed"}
+        return self._ask("the message (nothing: sent)", lambda typed: answers[_word(typed, list(answers))])
+
     def _go_to(self, spot: Spot) -> None:
         if spot != self._spot:
             self._spot = spot
@@ -198,6 +223,27 @@ class Terminal:
                 return understand(typed)
             except ValueError as error:
                 typer.echo(f"    {error}")
+
+
+def target(wanted: CallWebhook) -> str:
+    """Path and query of a request."""
+    query = urlencode(wanted.query)
+    return (wanted.path or "/") + (f"?{query}" if query else "")
+
+
+def _answer(typed: str, wanted: CallWebhook) -> WebhookEnded:
+    if "=" not in typed:
+        return WebhookEnded(_word(typed, ["ok", "not_found", "failed"]))
+    values: dict[str, str] = {}
+    for part in typed.split(","):
+        name, _, value = (each.strip() for each in part.partition("="))
+        if name not in wanted.keep:
+            known = list(wanted.keep)
+            raise ValueError(f"unknown value {quote(name)}: {one_of(known)}{did_you_mean(name, known)}")
+        if as_kind(value, wanted.keep[name].type) is None:
+            raise ValueError(f"{name} {quote(value)}: expected {KINDS[wanted.keep[name].type]}")
+        values[name] = value
+    return kept(wanted, values)
 
 
 def _keys(typed: str) -> str:

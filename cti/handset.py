@@ -246,12 +246,16 @@ class Handset:
             self._music = music
             await self._agi.execute("StartMusicOnHold", music)
 
-    async def play_music(self, music: str, for_s: float) -> None:
-        """Music for a time; a call that is not answered hears it as early media. A ring ends it."""
+    async def begin_music(self, music: str) -> None:
+        """Music until `stop_music`; a call that is not answered hears it as early media."""
         if not self.has_answered:
             await self._agi.execute("Progress")
         await self._agi.execute("StartMusicOnHold", music)
         self._music = music
+
+    async def play_music(self, music: str, for_s: float) -> None:
+        """Music for a time. A ring ends it."""
+        await self.begin_music(music)
         await self.wait(asyncio.Event(), for_s)
         await self.stop_music()
 

@@ -18,6 +18,7 @@ from acd.model import Outcome
 from cti.call_recorder import CallRecorder
 from cti.call_state import CallState
 from cti.called_back import KEY, Opening
+from cti.errands import Errands
 from cti.fastagi import AgiConversation
 from cti.footsteps import Footsteps
 from cti.handset import Handset
@@ -32,6 +33,7 @@ from ivr.interpreter import Execution
 from ivr.site import Site
 from ivr.steps import (
     Answer,
+    CallWebhook,
     Cause,
     CustomerFound,
     Done,
@@ -49,13 +51,14 @@ from ivr.steps import (
     RecordCall,
     RecordMessage,
     Result,
+    SendText,
+    TextSent,
     Transfer,
     TransferEnded,
 )
 
 log = structlog.get_logger(__name__)
 
-LONGEST_NAME = 80
 #: A caller of a refused call hears the SIP status of this cause (Q.850).
 HANGUP_CAUSES = {
     Cause.NORMAL: 16,
@@ -100,6 +103,8 @@ class IvrSession:
         self._handset = Handset(ports, conversation, node, interaction_id, lambda: self._queue_wait.is_wanted)
         self._queue_wait = QueueWait(ports, conversation, node, interaction_id, self._handset)
         self._recorder = CallRecorder(ports, conversation, interaction_id, self._handset)
+        self._errands = Errands(ports, interaction_id, self._handset)
+        self._has_effects = False
         self.interaction_closed = asyncio.Event()
 
     @property
@@ -247,6 +252,9 @@ class IvrSession:
             if isinstance(instruction, End):
                 await self._end(instruction)
                 return
+            if self._has_effects:  # what is done is not to be done again, whatever the call does next
+                self._has_effects = False
+                await self._save_state()
             await self._handset.renew()
             result = await self._carry_out(instruction)
             self._is_resumed = False  # only what the call was doing before may be over already
@@ -286,6 +294,14 @@ class IvrSession:
                 kept = SurveyAnswered(self.interaction_id, instruction.survey, instruction.question, instruction.value)
                 self._ports.dispatcher.submit(kept)
                 return Done()
+            case CallWebhook():
+                await self._save_state()
+                self._has_effects = True
+                return await self._errands.ask(instruction)
+            case SendText():
+                await self._save_state()
+                self._has_effects = True
+                return TextSent(await self._errands.send(instruction))
             case Transfer():
                 return TransferEnded(await self._transfer(instruction))
             case _:
@@ -378,23 +394,3 @@ class IvrSession:
         version = self._ports.version_of(execution.site)
         state = CallState(execution.flow, execution.node, dict(execution.variables), version)
         await self._agi.set_variable("CALLYARD_STATE", state.pack())
-
-
-def name_of(env: Mapping[str, str]) -> str:
-    """The caller's name as the network gave it, without control characters; empty when there is none or withheld."""
-    number, _ = variables_of(env)
-    name = " ".join("".join(c if c.isprintable() else " " for c in env.get("agi_calleridname", "")).split())
-    return "" if not number or name in {"unknown", "Anonymous", number} else name[:LONGEST_NAME]
-
-
-def variables_of(env: Mapping[str, str]) -> tuple[str, str]:
-    """(caller number or empty when withheld, dialled number) of an AGI header.
-
-    Presentation 32 to 63 is "prohibited" (agi_callingpres, Q.951).
-    """
-    number = env.get("agi_callerid", "")
-    shown = env.get("agi_callingpres", "")
-    presentation = int(shown) if shown.isascii() and shown.isdigit() else 0
-    if number in {"unknown", "anonymous", ""} or 32 <= presentation <= 67:
-        number = ""
-    return number, env.get("agi_dnid") or env.get("agi_extension", "")

@@ -58,9 +58,11 @@ from cti.settings import AmiNode, Settings
 from cti.site_flows import SiteFlows
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
 from cti.story import Story
+from cti.text_messages import WebhookTexts
 from cti.transfers import Reach, TrunkLine
 from cti.versions import Versions
 from cti.watchdog import LoopWatchdog
+from cti.webhooks import Webhooks
 from ivr.errors import SiteError
 from ivr.loader import load_site
 from ivr.prompts import text_prompt
@@ -350,6 +352,10 @@ class Server:
         story = Story(self._tell_story, self._names)
         self.dispatcher.watch(story.watch)
         watch_messages(self.dispatcher)
+        webhooks = Webhooks(lambda: self.settings.site_dir)
+        stack.callback(webhooks.close)
+        text_messages = WebhookTexts(webhooks, lambda: self.site)
+        stack.push_async_callback(text_messages.close)
         ports = SessionPorts(
             dispatcher=self.dispatcher,
             directory=self._directory,
@@ -361,6 +367,8 @@ class Server:
             utc=self._flow_time or (lambda: _EPOCH + timedelta(microseconds=self._clock.now())),
             outbound=lambda: Outbound(self.site.settings.country),
             reach=self._reach,
+            webhooks=webhooks,
+            text_messages=text_messages,
             give=self.exchange.calls.give,
             footfall=self._footfall,
             version_of=self.published.key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from acd.commands import Fact, OfferInteraction
@@ -101,6 +102,25 @@ class Footfall(Protocol):
 
     def hang_up(self, spot: Spot, at: int, stayed_us: int) -> None:
         """The caller ended the call here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextMessage:
+    """A message to a number (E.164) that may be written to. `key` names it: of two with the same key one is sent."""
+
+    key: str
+    to: str
+    text: str
+    language: str
+    interaction_id: str
+
+
+class TextMessages(Protocol):
+    """Who sends text messages."""
+
+    async def send(self, message: TextMessage) -> bool:
+        """Whether it was taken. Never raises for what the other side does; bounded in time."""
         ...
 
 

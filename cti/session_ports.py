@@ -12,9 +12,10 @@ from cti.dispatcher import Dispatcher
 from cti.footsteps import NoFootfall
 from cti.messages import Messages
 from cti.outbound import Outbound
-from cti.ports import Directory, Footfall
+from cti.ports import Directory, Footfall, TextMessages
 from cti.recordings import Recordings
 from cti.transfers import Reach
+from cti.webhooks import Webhooks
 from ivr.site import Site
 
 DEAD_MAN_S = 45
@@ -55,6 +56,9 @@ class SessionPorts:
     recordings: Recordings
     outbound: Callable[[], Outbound] = Outbound
     reach: Callable[[], Reach] = Reach
+    webhooks: Webhooks = field(default_factory=Webhooks)
+    #: None: nobody sends any.
+    text_messages: TextMessages | None = None
     #: Says of an interaction to whom outside the queues it is given; empty: to nobody any more.
     give: Callable[[str, str], None] = lambda interaction_id, to: None
     #: Counts what happens at the steps of flows.

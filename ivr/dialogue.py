@@ -8,28 +8,15 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ivr.errors import Problem, quote
-from ivr.flow_tests import (
-    NUMBER,
-    CalledBack,
-    Expected,
-    Expects,
-    Given,
-    HangsUp,
-    Hears,
-    Keeps,
-    Presses,
-    ReadTest,
-    Recorded,
-    Records,
-    Transferred,
-    Turn,
-    Waited,
-)
+from ivr.flow_tests import NUMBER, Given, ReadTest
+from ivr.kept_values import KINDS, as_kind
+from ivr.lint import unknown
 from ivr.positions import Path
 from ivr.settings import CUSTOMER_FIELDS, canonical
 from ivr.site import Site
 from ivr.step_values import PIN
 from ivr.steps import (
+    CallWebhook,
     CustomerFound,
     Ending,
     Enqueue,
@@ -41,7 +28,26 @@ from ivr.steps import (
     ReadDigits,
     RecordCall,
     RecordMessage,
+    SendText,
     Transfer,
+    WebhookEnded,
+)
+from ivr.turns import (
+    Answers,
+    CalledBack,
+    Expected,
+    Expects,
+    HangsUp,
+    Hears,
+    Keeps,
+    Presses,
+    Recorded,
+    Records,
+    Texted,
+    Transferred,
+    Turn,
+    Waited,
+    written,
 )
 from ivr.walk import Entry, Over, Spot, walk
 
@@ -173,6 +179,33 @@ class _Actors:
                 return None
         raise self._otherwise(turn, came)
 
+    def answers(self, spot: Spot, wanted: CallWebhook) -> WebhookEnded | None:
+        came = f"webhook {wanted.endpoint.name} is called at {spot}"
+        turn = self._next()
+        match turn:
+            case Answers():
+                self._compare(_different_fields(turn, wanted), spot)
+                return WebhookEnded(turn.webhook) if isinstance(turn.webhook, str) else kept(wanted, turn.webhook)
+            case HangsUp():
+                return None
+        raise self._otherwise(turn, came)
+
+    def sends(self, spot: Spot, wanted: SendText) -> str | None:
+        came = f"a text message is sent to {wanted.to} at {spot}"
+        turn = self._next()
+        match turn:
+            case Texted():
+                self._compare(_different_message(turn, wanted), spot)
+                return "" if turn.send_text == "sent" else turn.send_text
+            case HangsUp():
+                return None
+        raise self._otherwise(turn, came)
+
+    def _compare(self, differences: Iterator[str], spot: Spot) -> None:
+        told = list(differences)
+        if told:
+            raise self._failed(f"{'; '.join(told)} at {spot}")
+
     def ends(self, over: Over) -> Problem | None:
         """What is wrong once the call is over."""
         while self._turns:
@@ -240,6 +273,33 @@ def _differences(expected: Expected, word: str, came: Enqueue | Promise | Transf
         yield f"expected language {expected.language}, came {language}"
 
 
+def kept(wanted: CallWebhook, values: Mapping[str, str]) -> WebhookEnded:
+    """The answer of another program that has these values, each of its kind."""
+    return WebhookEnded("ok", {name: as_kind(each, wanted.keep[name].type) or "" for name, each in values.items()})
+
+
+def _different_fields(turn: Answers, came: CallWebhook) -> Iterator[str]:
+    """What the step keeps and sends, held against what the test says of it."""
+    for name, value in turn.webhook.items() if not isinstance(turn.webhook, str) else ():
+        if name not in came.keep:
+            yield unknown("value", name, came.keep)
+        elif as_kind(value, came.keep[name].type) is None:
+            yield f"{name} {quote(value)}: expected {KINDS[came.keep[name].type]}"
+    fields = {**dict(came.query), **(came.send or {})}
+    for name, value in (turn.sends or {}).items():
+        if name not in fields:
+            yield f"expected {name} to be sent, came none"
+        elif written(fields[name]) != value:
+            yield f"expected {name} {quote(value)}, came {quote(written(fields[name]))}"
+
+
+def _different_message(turn: Texted, came: SendText) -> Iterator[str]:
+    if turn.says is not None and turn.says not in came.prompt.text:
+        yield f"expected a message with {quote(turn.says)}, came {quote(came.prompt.text)}"
+    if turn.to is not None and turn.to != came.to:
+        yield f"expected a message to {turn.to}, came {came.to}"
+
+
 def _pairs(skills: Mapping[str, int]) -> str:
     return ", ".join(f"{skill} {level}" for skill, level in sorted(skills.items())) or "none"
 
@@ -269,6 +329,12 @@ def _wanted(turn: Turn) -> str:
             return f"the call to be recorded: {turn.records}"
         case Keeps():
             return f"the answer {', '.join(f'{name} {value}' for name, value in turn.keeps.items())} to be kept"
+        case Answers(webhook=str(outcome)):
+            return f"a webhook, which ends {outcome}"
+        case Answers():
+            return "a webhook, which answers"
+        case Texted():
+            return f"a text message: {turn.send_text}"
         case Transferred():
             return f"a transfer, which ends {turn.transfer}"
         case Expects(expects=expected):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path as Folder
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +16,6 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
-    model_validator,
 )
 
 from ivr.conditions import is_number, is_yes_or_no
@@ -27,16 +26,12 @@ from ivr.past_calls import NO_HISTORY
 from ivr.positions import Document, Path, read_document
 from ivr.settings import CUSTOMER_FIELDS
 from ivr.site import Site
-from ivr.step_values import KEY_WORDS, PIN, Priority
-from ivr.values import Language, Name, Part, PhoneNumber, SkillLevel, Text, VariableName, wrong
+from ivr.step_values import PIN
+from ivr.turns import TURNS, Expected, Expects, HangsUp, Presses, Turn
+from ivr.values import Part, PhoneNumber, VariableName, wrong
 
 #: Under this key of a customer stands a telephone number; it is no field that flows see.
 NUMBER = "number"
-#: What is written for a caller who presses nothing.
-NOTHING = "nothing"
-MOST_KEYS = 64
-#: What may become of a call.
-EXPECTED = ("queue", "callback", "transfer", "ended", "refused")
 
 #: Whether a customer is a VIP: as it is written → as flows see it.
 YES_NO = {"yes": "true", "no": "false", "true": "true", "false": "false"}
@@ -51,16 +46,6 @@ def _instant(value: Any) -> datetime:
         return datetime.fromisoformat(value)
     except (ValueError, TypeError):
         raise wrong(f"{quote(value)} is not a time: expected a date and a time such as 2026-11-23T10:00") from None
-
-
-def _keys(value: Any) -> str:
-    keys = KEY_WORDS.get(value, value) if isinstance(value, str) else None
-    if keys == NOTHING:
-        return ""
-    if not keys or len(keys) > MOST_KEYS or not set(keys) <= set("0123456789*#"):
-        shown = "nothing stands here" if value is None else f"{quote(value)} are not keys"
-        raise wrong(f'{shown}: expected keys such as 1, 123456# or "*", or the word {NOTHING}')
-    return keys
 
 
 def _yes_no(value: Any) -> Any:
@@ -99,28 +84,11 @@ def _some(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     return entries
 
 
-def _figure(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _one_answer(answers: Mapping[str, str]) -> Mapping[str, str]:
-    if len(answers) != 1:
-        raise wrong("expected exactly one answer, such as { satisfaction: 5 }")
-    return answers
-
-
 #: Local time of the site.
 Instant = Annotated[
     datetime,
     BeforeValidator(_instant),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$"}),
-]
-Keys = Annotated[
-    str,
-    BeforeValidator(_keys),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": f"^([0-9*#]+|star|hash|{NOTHING})$"}, {"type": "integer"}]}
-    ),
 ]
 History = Annotated[
     Mapping[VariableName, str],
@@ -152,119 +120,6 @@ class Given(Part):
     def remembered(self) -> Mapping[str, str]:
         """The variables of earlier calls; what is not given is as if there was none."""
         return {f"history.{name}": value for name, value in self.history.items()}
-
-
-class Turn(Part):
-    """One entry of a dialogue, known by its word."""
-
-    word: ClassVar[str]
-
-
-class Hears(Turn):
-    """From here on, the caller hears something with these words in it."""
-
-    word = "hears"
-    hears: Text
-
-
-class Presses(Turn):
-    """What the caller presses at the next question."""
-
-    word = "presses"
-    presses: Keys
-
-
-class Expected(Part):
-    """What must have become of the call: one of the words of `EXPECTED`, and more about it."""
-
-    queue: Name | None = None
-    callback: Name | None = None
-    transfer: Text | None = None
-    priority: Priority | None = None
-    skills: Mapping[Name, SkillLevel] | None = None
-    attributes: Mapping[str, Text] | None = None
-    language: Language | None = None
-    ended: Literal["normal", "broken"] | None = None
-    refused: Literal["busy", "closed", "blocked", "unallocated"] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Expected:
-        outcomes = [word for word in EXPECTED if getattr(self, word) is not None]
-        if len(outcomes) != 1:
-            found = " and ".join(outcomes) or "none"
-            raise wrong(f"expected exactly one of {', '.join(EXPECTED[:-1])} or {EXPECTED[-1]}, got {found}")
-        for word in ("priority", "skills", "attributes", "language"):
-            fits = ("queue",) if word == "skills" else ("queue", "callback")
-            if outcomes[0] not in fits and getattr(self, word) is not None:
-                raise wrong(f"{word} can only be expected together with {' or '.join(fits)}")
-        return self
-
-    @property
-    def is_of_the_end(self) -> bool:
-        """Whether the call must be over."""
-        return self.ended is not None or self.refused is not None
-
-
-class Expects(Turn):
-    """The call waits in a queue, asks to be called back, is given to somebody, or is over, in this way."""
-
-    word = "expects"
-    expects: Expected
-
-
-class Waited(Turn):
-    """How the wait in the queue ends."""
-
-    word = "queue"
-    queue: Literal["served", "timed_out", "full", "long_wait", "nobody", "closed", "promised"]
-
-
-class CalledBack(Turn):
-    """Whether the caller is promised to be called back: under this number not (`refused`), or under none (`never`)."""
-
-    word = "callback"
-    callback: Literal["promised", "refused", "never"]
-
-
-class Recorded(Turn):
-    """Whether the caller says something after the tone."""
-
-    word = "message"
-    message: Literal["left", "none"]
-
-
-class Records(Turn):
-    """From here on the call is recorded, by this consent, or not, or no longer."""
-
-    word = "records"
-    records: Literal["yes", "no", "notice", "stop"]
-
-
-class Keeps(Turn):
-    """An answer to a survey is kept: the question's id and the key."""
-
-    word = "keeps"
-    keeps: Annotated[Mapping[VariableName, Annotated[str, BeforeValidator(_figure)]], AfterValidator(_one_answer)]
-
-
-class Transferred(Turn):
-    """How a transfer ends: `answered` and talked, or not."""
-
-    word = "transfer"
-    transfer: Literal["answered", "busy", "no_answer", "failed", "refused"]
-
-
-class HangsUp(Turn):
-    """The caller hangs up at the next question, in the queue, in a transfer or instead of a message."""
-
-    word = "hangs_up"
-    hangs_up: None = None
-
-
-TURNS: Mapping[str, type[Turn]] = {
-    turn.word: turn
-    for turn in (Hears, Presses, Expects, Waited, CalledBack, Recorded, Records, Keeps, Transferred, HangsUp)
-}
 
 
 class FlowTest(Part):

@@ -19,6 +19,7 @@ from ivr.step_kinds.base import Enter, Jump, Return, Way
 from ivr.step_kinds.leading import SubflowStep
 from ivr.steps import (
     Answer,
+    CallWebhook,
     CustomerFound,
     Digits,
     Done,
@@ -38,9 +39,12 @@ from ivr.steps import (
     RecordCall,
     RecordMessage,
     Result,
+    SendText,
+    TextSent,
     Transfer,
     TransferEnded,
     Waiting,
+    WebhookEnded,
 )
 from ivr.trail import END, FLOW, NEXT, RETURN, Happening, spelled
 
@@ -63,6 +67,8 @@ _RESULTS: Mapping[type[Instruction], type[Result]] = {
     Transfer: TransferEnded,
     RecordCall: Done,
     KeepAnswer: Done,
+    CallWebhook: WebhookEnded,
+    SendText: TextSent,
 }
 
 

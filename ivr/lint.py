@@ -51,6 +51,7 @@ class Names:
     trunks: frozenset[str] | None = None
     #: Queues of messages; None where that is unknown.
     taking_messages: frozenset[str] | None = None
+    webhooks: frozenset[str] | None = None
 
     def of(self, thing: Thing) -> frozenset[str] | None:
         """The names that there are of a kind of thing; None where that is unknown."""
@@ -62,7 +63,13 @@ class Names:
             Thing.MESSAGES: self.queues,
             Thing.SKILL: self.skills,
             Thing.TRUNK: self.trunks,
+            Thing.WEBHOOK: self.webhooks,
+            Thing.GATEWAY: self._gateways,
         }[thing]
+
+    @property
+    def _gateways(self) -> frozenset[str] | None:
+        return None if self.settings is None else frozenset((self.settings.text_messages and ("",)) or ())
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -143,7 +150,7 @@ def check_flow(flow: str, document: Document, names: Names) -> Iterator[Problem]
         yield from _check_compared(document, placed, names)
         yield from _check_secrets(document, placed, secrets)
         yield from _check_own_words(document, placed, names)
-        for path, texts in spoken(placed):
+        for path, texts in worded(placed):
             yield from check_languages(document, path, texts, names.settings)
             yield from check_names(document, path, texts, variables)
 
@@ -157,6 +164,9 @@ def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[P
             if known is not None and not known:
                 message = "no number can be called without a trunk: expected one in trunks.yaml"
                 yield document.problem(path, message)
+        elif named.thing is Thing.GATEWAY:
+            if known is not None and not known:
+                yield document.problem(path, "no text message can be sent: expected text_messages in site.yaml")
         elif known is not None and named.name not in known:
             kind = Thing.QUEUE if named.thing in (Thing.CALLING_BACK, Thing.MESSAGES) else named.thing
             yield document.problem(path, unknown(kind, named.name, known), at_key=named.at_key)
@@ -223,13 +233,15 @@ def _check_secrets(document: Document, placed: Placed, secrets: frozenset[str]) 
                 f"{quote(value)} is no secret: expected a variable of a collect step with secret: true, as in $pin"
             )
             yield document.problem((*placed.path, *place), message)
-    said = [(place, names_in(text)) for place, texts in placed.step.texts() for text in forms(texts)]
-    if not placed.step.takes_secrets:
-        said += [(place, names_in(value, whole=True)) for place, value in placed.step.values()]
+    texts = (*placed.step.texts(), *placed.step.written())
+    said = [(place, names_in(text)) for place, each in texts for text in forms(each)]
+    for place, value in placed.step.values():
+        if not placed.step.takes_secret_at(place):
+            said.append((place, names_in(value, whole=True)))
     for place, used in said:
         for name in used:
             if name in secrets:
-                message = f"{quote(name)} is secret: expected it only in lookup, switch and conditions"
+                message = f"{quote(name)} is secret: expected it only in lookup, switch, conditions and send"
                 yield document.problem((*placed.path, *place), message)
 
 
@@ -301,6 +313,13 @@ def check_languages(document: Document, path: Path, texts: Texts, settings: Sett
         yield document.problem(path, f"no text in the default language: expected {settings.default_language}")
 
 
+def worded(placed: Placed) -> Iterator[tuple[Path, Texts]]:
+    """The texts that callers hear or read, each with its place."""
+    yield from spoken(placed)
+    for place, texts in placed.step.written():
+        yield (*placed.path, *place), texts
+
+
 def spoken(placed: Placed) -> Iterator[tuple[Path, Texts]]:
     """The texts of a step, each with its place."""
     for place, texts in placed.step.texts():
@@ -312,7 +331,7 @@ def untranslated(documents: Mapping[str, Document], names: Names) -> Iterator[Pr
     for flow, layout in names.layouts.items():
         wanted = _languages_heard(flow, names)
         for placed in layout.steps.values():
-            for path, texts in spoken(placed):
+            for path, texts in worded(placed):
                 given = {names.default_language} if isinstance(texts, str) else texts.keys()
                 missing = sorted(wanted - set(given))
                 if missing:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ivr import recordings
 from ivr.callers import Callers
+from ivr.endpoints import Endpoint
 from ivr.errors import Problem, SiteError, quote
 from ivr.hours import Calendar
 from ivr.layout import lay_out
@@ -65,6 +66,7 @@ class _Loading:
         zone = settings.time_zone if settings else "UTC"
         numbers_file, _, numbers = self._named("numbers.yaml", NumberRule, "number", needed=True, language=language)
         _, trunk_names, trunks = self._named("trunks.yaml", Trunk, "name")
+        _, webhook_names, webhooks = self._named("webhooks.yaml", Endpoint, "name")
         queues_file, queue_names, queues = self._named("queues.yaml", Queue, "id")
         _, skill_names, skills = self._named("skills.yaml", Skill, "id", short="title")
         hours_file, calendar_names, hours = self._named("hours.yaml", Calendar, "id", time_zone=zone)
@@ -81,6 +83,7 @@ class _Loading:
             hours=calendar_names,
             skills=skill_names,
             trunks=trunk_names,
+            webhooks=webhook_names,
             flows=frozenset(flow_files),
             layouts={name: lay_out(flow) for name, flow in flows.items()},
             calling_back=_those(queue_names, queues, lambda queue: queue.callback is not None),
@@ -108,6 +111,7 @@ class _Loading:
             message = settings.fail_safe.message
             self.problems += check_languages(settings_file, ("fail_safe", "message"), message, settings)
             self.problems += check_names(settings_file, ("fail_safe", "message"), message, frozenset())
+            self.problems += _check_gateway(settings_file, settings, webhook_names)
         unheard = recordings.hints(self.folder, prompts_file, prompts, self.book.used) if prompts_file else ()
         if self.problems or settings is None:
             raise SiteError(self.problems)
@@ -120,6 +124,7 @@ class _Loading:
             queues=queues,
             hours=hours,
             trunks=trunks,
+            webhooks=webhooks,
             skills=skills,
             reasons=reasons.reasons() if reasons else Reasons(),
             callers=callers or Callers(),
@@ -251,6 +256,13 @@ def _check_numbers(document: Document, names: Names) -> Iterator[Problem]:
             if label in RESERVED:
                 message = f"{quote(label)} is taken: expected a name of your own"
                 yield document.problem((rule.number, "labels", label), message, at_key=True)
+
+
+def _check_gateway(document: Document, settings: Settings, webhooks: frozenset[str] | None) -> Iterator[Problem]:
+    """What sends text messages is declared."""
+    gateway = settings.text_messages
+    if gateway is not None and webhooks is not None and gateway.webhook not in webhooks:
+        yield document.problem(("text_messages", "webhook"), unknown("webhook", gateway.webhook, webhooks))
 
 
 def _skill_paths(queue: Queue) -> Iterator[tuple[str | int, ...]]:

@@ -29,6 +29,10 @@ MOST_CHOSEN = 20
 #: Under these names `carried` has what the caller chose, and the steps that the call will come back to.
 CHOSEN = "_chosen"
 FRAMES = "_frames"
+#: Under this name it has how many requests of the call are over, so that none is taken for another one.
+REQUESTS = "_requests"
+#: A call makes no more requests than this.
+MOST_REQUESTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,12 @@ class Progress:
         self.notes: list[str] = []
         #: What happened at the steps, for who counts it.
         self.happenings: list[Happening] = []
-        own = (CHOSEN, FRAMES, "language")
+        own = (CHOSEN, FRAMES, REQUESTS, "language")
         self._variables = {name: value for name, value in variables.items() if name not in own}
         self._chosen = _read_chosen(variables.get(CHOSEN, ""))
         #: The steps that entered the flows that the call is in, the outermost first.
         self.frames = _read_frames(variables.get(FRAMES, ""))
+        self._requests = _read_count(variables.get(REQUESTS, ""))
         self._secrets: dict[str, str] = {}
 
     @property
@@ -67,6 +72,8 @@ class Progress:
         carried = {**self._variables, "language": self.language}
         if self._chosen:
             carried[CHOSEN] = json.dumps(self._chosen, ensure_ascii=False)
+        if self._requests:
+            carried[REQUESTS] = str(self._requests)
         if self.frames:
             frames = [[frame.flow, frame.address, dict(frame.before)] for frame in self.frames]
             carried[FRAMES] = json.dumps(frames, ensure_ascii=False)
@@ -171,6 +178,22 @@ class Progress:
         """The call leaves the step that is carried out."""
         self.happenings.append(Left(self.flow, self.node, way))
 
+    # --- other programs ----------------------------------------------------------------------------------
+
+    @property
+    def request_key(self) -> str:
+        """What names the request of the step that is carried out: the same when it is repeated in another process."""
+        return f"{self.value('interaction_id')}/{self.flow}/{self.node}/{self._requests}"
+
+    @property
+    def may_request(self) -> bool:
+        """Whether the call may make a further request; a flow that goes round is not to flood other programs."""
+        return self._requests < MOST_REQUESTS
+
+    def end_request(self) -> None:
+        """The request of this step is over, whatever came of it: the next one is another."""
+        self._requests += 1
+
     # --- other flows -------------------------------------------------------------------------------------
 
     def enter(self, given: Mapping[str, str]) -> None:
@@ -213,6 +236,10 @@ def _read_chosen(text: str) -> list[tuple[str, str]]:
         return [(str(label), str(value)) for label, value in json.loads(text)][-MOST_CHOSEN:] if text else []
     except (ValueError, TypeError):
         return []
+
+
+def _read_count(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _read_frames(text: str) -> list[Frame]:

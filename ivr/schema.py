@@ -19,6 +19,7 @@ from ivr.step_kinds.consent import RecordStep, SurveyStep
 from ivr.step_kinds.hearing import AnswerStep, EarlyStep, PlayStep, RefuseStep, SayStep
 from ivr.step_kinds.knowing import HoursStep, IfStep, LookupStep, SetStep, SwitchStep
 from ivr.step_kinds.leading import FlowStep, GotoStep, HangupStep, ReturnStep, SubflowStep
+from ivr.step_kinds.outside import SendTextStep, WebhookStep
 from ivr.step_kinds.transfer import TransferStep
 from ivr.step_values import NodeName, some_nodes
 from ivr.values import Name, Part, Text, wrong
@@ -29,6 +30,7 @@ STEPS: Mapping[str, type[BaseStep]] = {
         AnswerStep, RefuseStep, EarlyStep, SayStep, PlayStep, LanguageStep, MenuStep, CollectStep, ConfirmStep,
         HoursStep, LookupStep, SetStep, IfStep, SwitchStep, QueueStep, CallbackStep, VoicemailStep, GotoStep, FlowStep,
         SubflowStep, ReturnStep, HangupStep, TransferStep, RecordStep, SurveyStep,
+        WebhookStep, SendTextStep,
     )
 }  # fmt: skip
 #: Steps that need nothing but their word.

@@ -8,12 +8,14 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from ivr.callers import Callers
-from ivr.flow_tests import TURNS, FlowTest
+from ivr.endpoints import Endpoint
+from ivr.flow_tests import FlowTest
 from ivr.hours import Calendar
 from ivr.reasons import ReasonsFile
 from ivr.recordings import PromptRule
 from ivr.schema import flow_schema
 from ivr.settings import NumberRule, Queue, Settings, Skill, Trunk
+from ivr.turns import TURNS
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BELOW = "#/$defs/"
@@ -96,6 +98,7 @@ SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "queues": lambda: _named(Queue, "id"),
     "hours": lambda: _named(Calendar, "id", "time_zone"),
     "trunks": lambda: _named(Trunk, "name"),
+    "webhooks": lambda: _named(Endpoint, "name"),
     "skills": _skills,
     "prompts": _prompts,
     "callers": lambda: _file(Callers),

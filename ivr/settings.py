@@ -9,11 +9,13 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import phonenumbers
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from ivr.callbacks import Callback
+from ivr.endpoints import TextMessages
 from ivr.errors import one_of, quote
 from ivr.overflow import OverflowRule, SomeTime
+from ivr.secret_references import SecretReference
 from ivr.values import (
     Announcements,
     Codec,
@@ -93,12 +95,6 @@ def _positive(count: int) -> int:
     return count
 
 
-def _environment(text: str) -> str:
-    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", text):
-        raise wrong(f"{quote(text)} is not an environment variable: expected capitals, digits and _")
-    return text
-
-
 def _codecs(codecs: tuple[str, ...]) -> tuple[str, ...]:
     if not codecs or len(set(codecs)) != len(codecs):
         raise wrong("expected at least one codec, each once")
@@ -150,6 +146,7 @@ class Settings(Part):
     customer_fields: tuple[VariableName, ...] = ()
     agents: AgentRules = AgentRules()
     pins: PinRules = PinRules()
+    text_messages: TextMessages | None = None
     fail_safe: FailSafe
 
     @field_validator("default_language")
@@ -200,22 +197,6 @@ def check_number(text: str) -> str | None:
         f"{quote(text)} is neither a number nor a pattern: expected digits, with + in front of a country code, "
         "x for any digit, * at the end for any rest"
     )
-
-
-class SecretReference(Part):
-    """Where a secret is read from when it is needed: an environment variable or a file."""
-
-    env: Annotated[str, AfterValidator(_environment)] | None = None
-    file: Text | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _never_in_clear(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            raise wrong("a secret is never written here: expected { env: NAME } or { file: path }")
-        if len(value) != 1:
-            raise wrong("a secret comes from one place: expected either { env: NAME } or { file: path }")
-        return value
 
 
 class Trunk(Part):

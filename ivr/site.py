@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ivr.callback_dialogue import static
 from ivr.callers import Callers
+from ivr.endpoints import Endpoint
 from ivr.errors import Problem
 from ivr.hours import Calendar
 from ivr.layout import Layout
@@ -34,6 +35,7 @@ class Site:
     queues: Mapping[str, Queue]
     hours: Mapping[str, Calendar]
     trunks: Mapping[str, Trunk]
+    webhooks: Mapping[str, Endpoint]
     skills: Mapping[str, Skill]
     reasons: Reasons
     callers: Callers

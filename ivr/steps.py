@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ivr.endpoints import Endpoint
+    from ivr.kept_values import Kept
 
 #: Among preferred agents: who helped this customer last.
 LAST = "last"
@@ -211,6 +216,35 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class CallWebhook:
+    """Ask another program, while the caller hears `music` (empty: nothing). Result: `WebhookEnded`.
+
+    `key` is the same whenever this step of this call is repeated, and of no other. `path` is quoted already; `send`
+    is what the body says (None: there is none), and may hold secrets. `keep`: name → where in the answer its value is,
+    and of which kind.
+    """
+
+    endpoint: Endpoint
+    key: str
+    method: str
+    path: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+    send: Mapping[str, str | int | float | bool] | None = field(default=None, repr=False)
+    keep: Mapping[str, Kept] = field(default_factory=dict)
+    music: str = ""
+    is_idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Send a text message to `to`, which may be anybody's words. Result: `TextSent`. `key` as with a webhook."""
+
+    key: str
+    to: str
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The flow is over: hang up with `cause` (or refuse, when the call was never answered). Last instruction."""
 
@@ -231,6 +265,8 @@ Instruction = (
     | RecordCall
     | KeepAnswer
     | Transfer
+    | CallWebhook
+    | SendText
     | End
 )
 
@@ -289,4 +325,21 @@ class TransferEnded:
     outcome: str
 
 
-Result = Done | Digits | CustomerFound | QueueEnded | Promised | MessageRecorded | TransferEnded
+@dataclass(frozen=True, slots=True)
+class WebhookEnded:
+    """`outcome`: ok, not_found or failed. `values`: what is kept of the answer, by name."""
+
+    outcome: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TextSent:
+    """`refused`: why no message was sent, in one word; empty when it was."""
+
+    refused: str = ""
+
+
+Result = (
+    Done | Digits | CustomerFound | QueueEnded | Promised | MessageRecorded | TransferEnded | WebhookEnded | TextSent
+)

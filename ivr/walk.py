@@ -17,6 +17,7 @@ from ivr.interpreter import Execution
 from ivr.site import Site
 from ivr.steps import (
     Answer,
+    CallWebhook,
     Cause,
     CustomerFound,
     Digits,
@@ -38,8 +39,11 @@ from ivr.steps import (
     RecordCall,
     RecordMessage,
     Result,
+    SendText,
+    TextSent,
     Transfer,
     TransferEnded,
+    WebhookEnded,
 )
 
 #: The id of a call that nobody made.
@@ -121,6 +125,12 @@ class Party(Protocol):
 
     def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
         """How a transfer ends: `answered` once the talk is over, or one of the ways out of a `transfer` step."""
+
+    def answers(self, spot: Spot, wanted: CallWebhook) -> WebhookEnded | None:
+        """What another program answers."""
+
+    def sends(self, spot: Spot, wanted: SendText) -> str | None:
+        """Why a text message is not sent, in one word; empty when it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +263,11 @@ class _Walk:
             case Transfer():
                 ended = self._party.transfers(spot, instruction)
                 return None if ended is None else TransferEnded(ended)
+            case CallWebhook():
+                return self._party.answers(spot, instruction)
+            case SendText():
+                refused = self._party.sends(spot, instruction)
+                return None if refused is None else TextSent(refused)
         return Done()
 
     def _play(self, spot: Spot, prompts: Sequence[Prompt], *, barge_in: bool) -> None:

@@ -17,7 +17,8 @@ HEARD_IN = {
     "hours": LIVE, "lookup": LIVE, "set": LIVE, "if": LIVE, "switch": LEADS, "queue": LIVE, "voicemail": LIVE,
     "goto": LIVE, "flow": LIVE, "subflow": LEADS, "return": LEADS, "hangup": LEADS, "callback": "test_callback.py",
     "transfer": "test_transfer.py", "record": "test_recording.py", "survey": "test_recording.py",
-    "confirm": "test_step_asks.py", "language": "test_step_asks.py",
+    "confirm": "test_step_asks.py", "language": "test_step_asks.py", "webhook": "test_step_outside.py",
+    "send_text": "test_step_outside.py",
 }  # fmt: skip
 
 

@@ -75,6 +75,10 @@ class Thing(StrEnum):
     SKILL = "skill"
     #: A line to the telephone network; without a name: whichever there is.
     TRUNK = "trunk"
+    #: An endpoint of `webhooks.yaml`.
+    WEBHOOK = "webhook"
+    #: What sends text messages; it has no name.
+    GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,10 @@ class BaseStep(Part, ABC):
         """What is said."""
         yield from ()
 
+    def written(self) -> Iterator[tuple[Place, Texts]]:
+        """What is sent to be read."""
+        yield from ()
+
     def own_words(self) -> Iterator[tuple[Place, Texts]]:
         """What is said in words of ours; there must be some in the site's default language."""
         yield from ()
@@ -136,6 +144,10 @@ class BaseStep(Part, ABC):
     def values(self) -> Iterator[tuple[Place, str]]:
         """Values in which variables may stand."""
         yield from ()
+
+    def takes_secret_at(self, place: Place) -> bool:
+        """Whether secret values may stand in the value at this place."""
+        return self.takes_secrets
 
     def conditions(self) -> Iterator[tuple[Place, str]]:
         """Conditions; each compiles with `Condition`."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-import shutil
 import ssl
-import subprocess
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -624,25 +622,6 @@ async def test_without_challenge_it_logs_in_plainly() -> None:
     async with FakeAmi(has_challenge=False) as ami, RunningLink(ami) as running:
         await running.up()
         assert (await ami.arrived("login"))["Secret"] == ami.secret
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 with its key, made for this run."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("needs the openssl program")
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    made = subprocess.run(
-        [program, "req", "-x509", *kind, *names, "-keyout", "-", "-out", "-"],
-        capture_output=True,
-        timeout=30,
-        check=True,
-    )
-    path.write_bytes(made.stdout)
-    return path
 
 
 @LOOPS

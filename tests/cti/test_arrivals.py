@@ -12,7 +12,7 @@ from acd.events import CallerLeft, InteractionArrived, InteractionAttached
 from acd.model import Outcome, Stage
 from cti import arrivals as arrivals_module
 from cti.errors import AmiUnavailableError
-from cti.ivr_session import LONGEST_NAME, name_of, variables_of
+from cti.presented import LONGEST_NAME, name_of, variables_of
 from tests.fakes.clock import settle
 from tests.fakes.reception import Reception
 from tests.fakes.site import NUMBER, small_site

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cti.agi_reply import command_line
 from cti.call_state import MOST_BYTES, CallState
-from ivr.progress import FRAMES
+from ivr.progress import FRAMES, REQUESTS
 
 NAME = st.text(max_size=40)
 TEXT = st.text(max_size=300)
@@ -40,6 +40,12 @@ def test_where_the_call_comes_back_to_and_its_language_go_last() -> None:
 
     assert _carried({**kept, "topic": "x" * MOST_BYTES, "account": "y" * 90}) == {**kept, "account": "y" * 90}
     assert _carried({"topic": "x" * 900, "note": "y" * 950, **kept}) == {**kept, "topic": "x" * 900}
+
+
+def test_what_names_the_calls_requests_goes_last_too() -> None:
+    kept = {"interaction_id": "lab1-1.1", REQUESTS: "3"}
+
+    assert _carried({**kept, "topic": "x" * MOST_BYTES}) == kept
 
 
 def _carried(variables: dict[str, str]) -> dict[str, str]:

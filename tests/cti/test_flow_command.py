@@ -235,6 +235,49 @@ def test_a_transfer_is_walked_too(folder: Path) -> None:
     assert "(transfer)" in talked.stdout.splitlines()[-1]
 
 
+ASKS = """
+start: door
+nodes:
+  door:
+    - set: { note: Early }
+    - webhook: crm
+      path: /accounts/{caller}
+      query: { line: "1 2" }
+      send: { note: $note }
+      keep: { open: { at: balance, type: number } }
+      not_found: none
+    - send_text: "You owe {open}."
+    - hangup
+  none: [hangup]
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("", "    webhook crm: POST /accounts/%2B4930901820?line=1+2"),
+        ("", "    sends note"),
+        ("", "    (ok → door:2, not_found → none:0, failed → door:2)"),
+        ("open=12.50\n", "    sends to +4930901820: You owe 12.50."),
+        ("open=12.50\n\n", "ended as designed (normal) at asks door:3 (hangup)"),
+        ("\notherwise\n", "ended as designed (normal) at asks door:3 (hangup)"),
+        ("not_found\n", "ended as designed (normal) at asks none:0 (hangup)"),
+        ("failed\n", "    sends to +4930901820: You owe ."),
+        ("open=much\n", '    open "much": expected a number such as 12.50'),
+        ("opne=1\n", '    unknown value "opne": expected open; did you mean "open"?'),
+        ("lost\n", '    unknown word "lost": expected ok, not_found or failed'),
+    ],
+)
+def test_webhooks_and_text_messages_are_walked_too(folder: Path, typed: str, told: str) -> None:
+    change(folder / "site.yaml", "fail_safe:", "text_messages: { webhook: crm }\nfail_safe:")
+    (folder / "flows" / "asks.yaml").write_text(ASKS, encoding="utf-8")
+
+    result = flow("walk", "asks", *CALL, "--site", str(folder), stdin=typed)
+
+    assert result.exit_code == 0
+    assert told in result.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

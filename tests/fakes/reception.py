@@ -14,10 +14,11 @@ from cti.arrivals import Arrivals
 from cti.fastagi import AgiServer
 from cti.messages import Messages
 from cti.outbound import Outbound
-from cti.ports import Measures
+from cti.ports import Measures, TextMessages
 from cti.recordings import Recordings
 from cti.session_ports import SessionPorts
 from cti.transfers import Reach
+from cti.webhooks import Webhooks
 from ivr.site import Site
 from tests.acd.desk import SITE
 from tests.fakes.call import FakeCall
@@ -44,6 +45,7 @@ class Reception:
         measures: Measures | None = None,
         reach: Reach | None = None,
         recordings: Recordings | None = None,
+        text_messages: TextMessages | None = None,
         **files: str,
     ) -> None:
         self.site: Site = small_site(folder / "site", nodes, **files)
@@ -56,6 +58,7 @@ class Reception:
         self.messages.make()
         self.recordings = recordings or Recordings(folder / "recordings", begun_s=0.05)
         self.recordings.make()
+        self.webhooks = Webhooks(lambda: folder, environment={})
         self.story: list[tuple[str, str]] = []
         self.world_known = asyncio.Event()
         self.world_known.set()
@@ -70,6 +73,8 @@ class Reception:
             recordings=self.recordings,
             outbound=lambda: Outbound("DE"),
             reach=lambda: reach or Reach(),
+            webhooks=self.webhooks,
+            text_messages=text_messages,
             give=self.board.exchange.calls.give,
             footfall=self.footfall,
             dead_man_s=60,
@@ -97,6 +102,7 @@ class Reception:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.agi.stop(0.5)
+        self.webhooks.close()
         await self.recordings.close()
         await self.board.close()
 

@@ -12,13 +12,14 @@ from ruamel.yaml import YAML
 from ivr.callers import Blocked, Callers, Instead
 from ivr.conditions import FUNCTIONS
 from ivr.dialogue import run_test
-from ivr.flow_tests import NOTHING, TURNS, Expected, Given, read_tests
+from ivr.flow_tests import Given, read_tests
 from ivr.hours import Calendar
 from ivr.lint import CALL_VARIABLES
 from ivr.loader import load_site
 from ivr.reasons import SYSTEM_REASONS, Disposition, ReasonsFile
 from ivr.recordings import SOUND_ENDINGS
 from ivr.schema import STEPS, Flow
+from ivr.secret_references import SecretReference
 from ivr.settings import (
     CUSTOMER_FIELDS,
     AgentRules,
@@ -26,10 +27,10 @@ from ivr.settings import (
     NumberRule,
     PinRules,
     Queue,
-    SecretReference,
     Settings,
     Trunk,
 )
+from ivr.turns import NOTHING, TURNS, Expected
 from tests.ivr.sites import problems_in
 
 DOCS = (Path(__file__).parents[2] / "docs" / "flows.md").read_text(encoding="utf-8")

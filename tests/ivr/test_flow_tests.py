@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ivr.flow_tests import Presses, ReadTest, files_of_tests, read_tests
+from ivr.flow_tests import ReadTest, files_of_tests, read_tests
 from ivr.loader import load_site
 from ivr.site import Site
+from ivr.turns import Presses
 from tests.ivr.sites import write_site
 
 GIVEN = 'given: { number: "+498999998100", at: 2027-03-03T12:00 }'
@@ -36,7 +37,7 @@ def dialogue(site: Site, *entries: str) -> tuple[list[ReadTest], list[str]]:
         (
             "heers: Hello",
             '4:7: unknown entry "heers": expected hears, presses, expects, queue, callback, message, records, '
-            'keeps, transfer or hangs_up; did you mean "hears"?',
+            'keeps, transfer, webhook, send_text or hangs_up; did you mean "hears"?',
         ),
         ("hello", "4:7: expected an entry such as - hears: Welcome, expected hears, presses, expects, queue, call"),
         ("hears:", "4:7: nothing stands here: expected text"),

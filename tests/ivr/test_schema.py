@@ -36,4 +36,4 @@ def test_it_is_clear_which_step_is_meant_where_the_word_of_one_is_an_option_of_a
 
     assert doubtful == []
     taken = [other for word, own in options.items() for other in STEPS if word != other and other in own]
-    assert taken == ["confirm", "queue"]
+    assert taken == ["confirm", "queue", "say"]

@@ -9,6 +9,7 @@ import pytest
 
 from ivr.errors import UnknownPlaceError
 from ivr.steps import (
+    CallWebhook,
     Cause,
     CustomerFound,
     End,
@@ -22,7 +23,9 @@ from ivr.steps import (
     ReadDigits,
     RecordCall,
     RecordMessage,
+    SendText,
     Transfer,
+    WebhookEnded,
 )
 from ivr.walk import Over, Spot, walk, walk_flow
 from tests.ivr.sites import NOON, site_with
@@ -79,6 +82,12 @@ class Tape:
         self.heard.append(repr(kept))
 
     def transfers(self, spot: Spot, wanted: Transfer) -> str | None:
+        return None
+
+    def answers(self, spot: Spot, wanted: CallWebhook) -> WebhookEnded | None:
+        return None
+
+    def sends(self, spot: Spot, wanted: SendText) -> str | None:
         return None
 
 
