@@ -22,10 +22,12 @@ from cti.terminal import fail
 from ivr.dialogue import run_test
 from ivr.drawing import MOST_BOXES, draw
 from ivr.errors import Problem, SiteError, did_you_mean, one_of, quote
+from ivr.files import read_file
 from ivr.flow_tests import ReadTest, files_of_tests, read_tests
 from ivr.graph import as_text
 from ivr.graph import graph as boxes_of
 from ivr.loader import load_site
+from ivr.positions import MOST_BYTES
 from ivr.recordings import FOLDER, listed
 from ivr.schemas import SCHEMAS, schema_of
 from ivr.site import Site
@@ -194,7 +196,7 @@ def _tests(site: Site, files: Sequence[Path] | None = None) -> tuple[list[ReadTe
     for file in files or own:
         name = str(file) if files else file.relative_to(site.folder).as_posix()
         try:
-            read, wrong = read_tests(site, name, file.read_bytes())
+            read, wrong = read_tests(site, name, read_file(file, MOST_BYTES))
         except OSError as error:
             read, wrong = [], [Problem(name, 1, 1, f"the file cannot be read: {error.strerror}")]
         tests += read

@@ -1,8 +1,8 @@
 """When a site is open: calendars of a weekly table, public holidays and single dates.
 
-A date of its own wins over a holiday, a holiday over the weekly table. A range belongs to the day on which it
-begins, also when it goes on after midnight. Times are wall-clock times of the calendar's zone, so a clock
-change moves nothing.
+A date of its own wins over an event of a calendar file, such an event over a holiday, a holiday over the weekly
+table. A range belongs to the day on which it begins, also when it goes on after midnight. Times are wall-clock times
+of the calendar's zone, so a clock change moves nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 
 import holidays
 from holidays import HolidayBase
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
+from ivr.calendar_files import CalendarFile
 from ivr.errors import did_you_mean, one_of, quote
 from ivr.values import Name, Part, Text, TimeZone, wrong
 
@@ -108,6 +109,12 @@ def _holidays(text: str) -> str:
     return text
 
 
+def _calendar_file(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.ics", text):
+        raise wrong(f"{quote(text)} is not a calendar file: expected one in the site's folder, such as holidays.ics")
+    return text
+
+
 @lru_cache(maxsize=1)
 def _holiday_countries() -> Mapping[str, list[str]]:
     return holidays.list_supported_countries(include_aliases=False)
@@ -131,6 +138,13 @@ class Calendar(Part):
     holidays: Annotated[str, AfterValidator(_holidays)] | None = None
     on_holidays: Openings = ()
     dates: Mapping[Annotated[str, AfterValidator(_date)], Openings] = Field(default_factory=dict)
+    calendar: Annotated[str, AfterValidator(_calendar_file)] | None = None
+    on_calendar: Openings = ()
+    _events: CalendarFile | None = PrivateAttr(None)
+
+    def take_events(self, content: bytes) -> None:
+        """Heed the events of the file `calendar`. Raises CalendarFileError."""
+        self._events = CalendarFile(content, self._zone)
 
     @cached_property
     def _table(self) -> Mapping[str, tuple[Opening, ...]]:
@@ -150,7 +164,12 @@ class Calendar(Part):
     @property
     def never_opens(self) -> bool:
         """Whether there is no day on which it is open."""
-        given = (*self.week.values(), *self.dates.values(), self.on_holidays if self.holidays else ())
+        given = (
+            *self.week.values(),
+            *self.dates.values(),
+            self.on_holidays if self.holidays else (),
+            self.on_calendar if self.calendar else (),
+        )
         return not any(given)
 
     def openings(self, day: date) -> tuple[Opening, ...]:
@@ -158,6 +177,8 @@ class Calendar(Part):
         own = self.dates.get(day.isoformat())
         if own is not None:
             return own
+        if self._events is not None and self._events.covers_day(day):
+            return self.on_calendar
         if self._public is not None and day in self._public:
             return self.on_holidays
         return self._table.get(DAYS[day.weekday()], ())
@@ -165,6 +186,8 @@ class Calendar(Part):
     def is_open(self, now: datetime) -> bool:
         """Whether the calendar is open at an aware instant."""
         local = now.astimezone(self._zone)
+        if self._events is not None and local.date().isoformat() not in self.dates and self._events.covers(now):
+            return False
         minute = local.hour * 60 + local.minute
         yesterday = local.date() - timedelta(days=1)
         return any(begins <= minute < ends for begins, ends in self.openings(local.date())) or any(

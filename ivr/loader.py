@@ -13,7 +13,10 @@ from ivr import recordings
 from ivr.callers import Callers
 from ivr.endpoints import Endpoint
 from ivr.errors import Problem, SiteError, quote
+from ivr.files import read_file
 from ivr.hours import Calendar
+from ivr.ics_lines import MOST_BYTES as MOST_CALENDAR_BYTES
+from ivr.ics_lines import CalendarFileError
 from ivr.layout import lay_out
 from ivr.lint import (
     CALL_VARIABLES,
@@ -29,7 +32,7 @@ from ivr.lint_waiting import check_dialogue, check_tell
 from ivr.lint_ways import check_ways
 from ivr.messages import problems_of
 from ivr.overflow import FLOW, circles
-from ivr.positions import Document, read_document
+from ivr.positions import MOST_BYTES, Document, read_document
 from ivr.positions import Path as Place
 from ivr.prompt_texts import PromptBook
 from ivr.reasons import Reasons, ReasonsFile
@@ -100,6 +103,8 @@ class _Loading:
         if numbers_file is not None:
             self.problems += _check_numbers(numbers_file, names)
         for calendar in hours.values():
+            if hours_file is not None and calendar.calendar is not None:
+                self._take_events(hours_file, calendar)
             if hours_file is not None and calendar.never_opens:
                 never = f"calendar {quote(calendar.id)} never opens: expected a time range on some day"
                 self.problems.append(hours_file.problem((calendar.id,), never, at_key=True))
@@ -134,10 +139,25 @@ class _Loading:
             unheard=tuple(unheard),
         )
 
+    def _take_events(self, hours_file: Document, calendar: Calendar) -> None:
+        """The events of a calendar's own file."""
+        file = calendar.calendar or ""
+        try:
+            content = read_file(self.folder / file, MOST_CALENDAR_BYTES)
+            self.digest.update(f"{file}\0{len(content)}\0".encode() + content)
+            calendar.take_events(content)
+        except FileNotFoundError:
+            message = f"there is no file {quote(file)}: expected it in the site's folder"
+            self.problems.append(hours_file.problem((calendar.id, "calendar"), message))
+        except OSError as error:
+            self._wrong(file, f"the file cannot be read: {error.strerror}")
+        except CalendarFileError as error:
+            self.problems.append(Problem(file, error.line, 1, str(error)))
+
     def _read(self, file: str, *, needed: bool = True) -> Document | None:
         """A file's values; None if it is not there or cannot be relied on. A file that need not be there is empty."""
         try:
-            content = (self.folder / file).read_bytes()
+            content = read_file(self.folder / file, MOST_BYTES)
         except FileNotFoundError:
             if not needed:
                 return Document(file)

@@ -89,7 +89,7 @@ class _Refused(Exception):
 def read_document(file: str, content: bytes) -> tuple[Document | None, list[Problem]]:
     """Read one file. The document is None when nothing of it can be relied on; the problems say why."""
     if len(content) > MOST_BYTES:
-        return None, [Problem(file, 1, 1, f"the file has {len(content)} bytes: expected at most {MOST_BYTES}")]
+        return None, [Problem(file, 1, 1, f"the file has more than {MOST_BYTES} bytes: expected a smaller one")]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

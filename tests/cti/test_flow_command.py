@@ -37,7 +37,7 @@ def test_a_right_site_is_said_to_be_so(folder: Path) -> None:
     result = flow("check", "--site", str(folder))
 
     assert result.exit_code == 0
-    assert "2 flows, 18 tests: no errors (version " in result.output
+    assert "2 flows, 23 tests: no errors (version " in result.output
 
 
 def test_the_site_of_the_settings_is_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_mistakes_in_tests_are_errors_of_the_check_too(folder: Path) -> None:
     assert "tests/more.yml:1:1: this file is not read: expected the ending .yaml" in result.stderr
     tested = flow("test", "--site", str(folder))
     assert tested.exit_code == 1
-    assert "17 tests: 17 passed, 0 failed, 2 errors in the files" in tested.stdout
+    assert "22 tests: 22 passed, 0 failed, 2 errors in the files" in tested.stdout
 
 
 def test_all_tests_pass_or_those_that_fail_are_told(folder: Path) -> None:
@@ -102,9 +102,9 @@ def test_all_tests_pass_or_those_that_fail_are_told(folder: Path) -> None:
     change(folder / "flows" / "main.yaml", "priority: 10", "priority: 9")
     failed = flow("test", "--site", str(folder))
 
-    assert (passed.exit_code, passed.stdout) == (0, "18 tests: 18 passed, 0 failed\n")
+    assert (passed.exit_code, passed.stdout) == (0, "23 tests: 23 passed, 0 failed\n")
     assert failed.exit_code == 1
-    assert failed.stdout == "18 tests: 16 passed, 2 failed\n"
+    assert failed.stdout == "23 tests: 21 passed, 2 failed\n"
     first = failed.stderr.splitlines()[0]
     assert first.startswith("tests/main.yaml:11:7: billing by key, with an account that nobody has: ")
     assert first.endswith("expected priority 10, came 9 at main ask-for-billing:1.then:0 (queue)")
@@ -114,7 +114,7 @@ def test_only_the_files_that_are_named_are_run(folder: Path) -> None:
     named = flow("test", str(folder / "tests" / "office.yaml"), "--site", str(folder))
     missing = flow("test", str(folder / "tests" / "offic.yaml"), "--site", str(folder))
 
-    assert (named.exit_code, named.stdout) == (0, "6 tests: 6 passed, 0 failed\n")
+    assert (named.exit_code, named.stdout) == (0, "11 tests: 11 passed, 0 failed\n")
     assert missing.exit_code == 1
     assert "offic.yaml:1:1: the file cannot be read: No such file or directory" in missing.stderr
 
