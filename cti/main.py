@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from acd.commands import Command, OfferClosed, OfferInteraction
+from acd.configuration import validate
 from acd.eligibility import compare_stored, tell
 from acd.engine import Engine
 from acd.errors import AcdError
@@ -29,7 +31,13 @@ from cti import collector
 from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
 from cti.clock import Clock, utc
-from cti.configuration import callback_line, engine_configuration, phones_for_asterisk, trunks
+from cti.configuration import (
+    ConfigurationMismatchError,
+    callback_line,
+    engine_configuration,
+    phones_for_asterisk,
+    trunks,
+)
 from cti.dispatcher import Dispatcher, facts_of
 from cti.doctor import examine
 from cti.door import Door
@@ -49,7 +57,7 @@ from cti.outbound import Outbound
 from cti.place import SitePlace
 from cti.press import Press
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
-from cti.publishing import Published, Publisher, watch_files
+from cti.publishing import Attempt, Published, Publisher, Way, watch_files
 from cti.recordings import Recordings
 from cti.recovery import Recovery
 from cti.retention import keep_retention
@@ -60,6 +68,7 @@ from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
 from cti.story import Story
 from cti.text_messages import WebhookTexts
 from cti.transfers import Reach, TrunkLine
+from cti.version_calls import VersionCalls
 from cti.versions import Versions
 from cti.watchdog import LoopWatchdog
 from cti.webhooks import Webhooks
@@ -68,6 +77,7 @@ from ivr.loader import load_site
 from ivr.prompts import text_prompt
 from ivr.site import Site, texts
 from screenpop.app import create_app
+from screenpop.audit import AuditLog
 from screenpop.blocks import Blocks, BlocksHeeded
 from screenpop.customers import CustomerDirectory
 from screenpop.db.availability import open_when_available
@@ -75,6 +85,7 @@ from screenpop.db.migrate import migrate, newest_revision, revision_of
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
+from screenpop.errors import ScreenpopError
 from screenpop.flow_numbers import flow_numbers, told
 from screenpop.footfall import Footfall
 from screenpop.live import Live
@@ -94,7 +105,9 @@ MOST_REPLAYED_ROWS = 20_000
 #: How soon a running server heeds what a command made live.
 HEED_EVERY_S = 1.0
 #: Who published, where nobody is known by name: SIGHUP, and `callyard serve --watch`.
-OPERATOR, WATCH = "reload", "watch"
+BY_SIGNAL, BY_WATCH = ("reload", Way.SIGNAL), ("watch", Way.WATCH)
+#: What the audit keeps of why somebody was refused.
+MOST_PROBLEMS, MOST_SIGNS = 20, 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -132,6 +145,7 @@ class Server:
         self._watches = watches
         self._versions = Versions(settings.versions_dir, lambda: Clock().now(), kept=settings.keep_versions)
         self.published = Published(self._versions)
+        self._version_calls = VersionCalls(settings.versions_dir)
         self._flow_time = flow_time
         self.ready = asyncio.Event()
         self.web_port = 0
@@ -140,18 +154,18 @@ class Server:
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._reading = asyncio.Lock()
-        self._reload_by = OPERATOR
+        self._reload_by = BY_SIGNAL
 
     def stop(self) -> None:
         self._stop.set()
 
     def reload(self) -> None:
         """Publish the working files and read people again, soon; calls in progress finish on what they began with."""
-        self._reload_by = OPERATOR
+        self._reload_by = BY_SIGNAL
         self._reload.set()
 
     def _files_changed(self) -> None:
-        self._reload_by = WATCH
+        self._reload_by = BY_WATCH
         self._reload.set()
 
     async def run(self) -> None:
@@ -171,17 +185,26 @@ class Server:
     async def _open_data(self, stack: AsyncExitStack) -> None:
         settings = self.settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self.site = await asyncio.to_thread(self._first_site)
         await migrate(settings.database_url)
+        self._clock = Clock()
         self._store = Store(settings.database_url)
         stack.push_async_callback(self._store.close)
         self._people = People(self._store)
+        self._sounds = sound_cache(settings)
+        stack.push_async_callback(self._sounds.close)
+        self._publisher = Publisher(
+            self._versions,
+            settings.site_dir,
+            self._sounds,
+            examine=self._examine,
+            tell=partial(keep_attempt, AuditLog(self._store, self._clock.now)),
+        )
+        self.site = await self._first_site()
         self._profiles = await self._people.profiles()
         self._phones = await self._people.phones()
         self._configuration = engine_configuration(self.site, self._profiles, settings.seed)
         self._records = await stack.enter_async_context(Records(self._store))
         plan = NumberPlan(self.site.settings.country, frozenset(phone.extension for phone in self._phones.values()))
-        self._clock = Clock()
         pins = Pins(self._clock.now, self._pin_limits)
         self._directory = await stack.enter_async_context(
             CustomerDirectory(self._store, plan, self._records, pins=pins)
@@ -190,17 +213,21 @@ class Server:
         self._web_settings = web_settings(settings, self.site)
         self._live = Live(self._directory, self._web_settings)
 
-    def _first_site(self) -> Site:
-        """What was published last; on a fresh installation the working files become the first version."""
-        site = self.published.current()
-        if site is not None:
-            return site
-        with self._versions.publishing():
-            _, folder = self._versions.take(self.settings.site_dir)
-            self._versions.make_live(folder, "callyard", "first start")
-        site = self.published.current()
-        assert site is not None
+    async def _first_site(self) -> Site:
+        """What was published last; on a fresh installation the working files become the first version, once they can
+        be heard."""
+        if self._versions.live() is None:
+            log.info("version.first", site=str(self.settings.site_dir))
+            await self._publisher.publish("callyard", "first start", way=Way.START)
+        found = await asyncio.to_thread(self.published.current)
+        assert found is not None
+        site, number = found
+        self.published.in_force(number)
         return site
+
+    async def _examine(self, site: Site) -> None:
+        """Raises CtiError for files that contradict who works here."""
+        await examine_site(site, self._people, self.settings.seed)
 
     async def _open_engine(self, stack: AsyncExitStack) -> None:
         journal = self._journal = Journal(
@@ -275,40 +302,48 @@ class Server:
             fixed=(agent_id for agent_id, phone in self._phones.items() if phone.address),
         )
 
-    async def _keep_current(self, sounds: SoundCache, publisher: Publisher) -> None:
+    async def _keep_current(self) -> None:
         """Publish the working files and read people again whenever asked; what is wrong is logged, replaces nothing."""
         while True:
             await self._reload.wait()
             self._reload.clear()
+            by, way = self._reload_by
             try:
-                await publisher.publish(self._reload_by, speaks=False)
-                await self._read_again(sounds)
+                await self._publisher.publish(by, way=way)
+                await self._read_again()
             except (SiteError, CtiError, AcdError, SQLAlchemyError) as error:
                 log.error("reload.refused", error=str(error))
 
-    async def _keep_live(self, sounds: SoundCache) -> None:
-        """Heed within a second what a command made live."""
+    async def _keep_live(self) -> None:
+        """Heed within a second what a command made live; what cannot be read is tried again, and logged once."""
+        told = ""
         while True:
             await asyncio.sleep(HEED_EVERY_S)
             try:
                 if self.published.has_changed():
-                    await self._read_again(sounds)
-            except (SiteError, CtiError, AcdError, SQLAlchemyError) as error:
-                log.error("version.refused", error=str(error))
+                    await self._read_again()
+                await self._version_calls.write(self.published.calls)
+                told = ""
+            except (SiteError, CtiError, AcdError, SQLAlchemyError, OSError) as error:
+                if str(error) != told:
+                    log.error("version.refused", error=str(error))
+                told = str(error)
 
-    async def _read_again(self, sounds: SoundCache) -> None:
+    async def _read_again(self) -> None:
         async with self._reading:
-            await self._read_published(sounds)
+            await self._read_published()
 
-    async def _read_published(self, sounds: SoundCache) -> None:
-        site = await asyncio.to_thread(self.published.current)
-        assert site is not None  # there was one at the start
+    async def _read_published(self) -> None:
+        found = await asyncio.to_thread(self.published.current)
+        assert found is not None  # there was one at the start
+        site, number = found
         profiles, phones = await self._people.profiles(), await self._people.phones()
         configuration = engine_configuration(site, profiles, self.settings.seed)
         changed = configuration != self._configuration
         if changed:
             await self._tell_changes(configuration)
         self.site, self._profiles, self._phones = site, profiles, phones
+        self.published.in_force(number)
         if changed:
             self._configuration = configuration
             self.dispatcher.submit(ConfigurationChanged(configuration))
@@ -317,9 +352,9 @@ class Server:
         self._live.use(web_settings(self.settings, site))
         self._assign_phones()
         self.recovery.read_again()  # gives Asterisk the phones, and the engine their states
-        await self._prepare_sounds(sounds)
+        await self._prepare_sounds()
         self.published.forget_old()
-        log.info("reload.done", site=site.version[:12], version=self.published.number, agents=len(profiles))
+        log.info("reload.done", site=site.version[:12], version=number, agents=len(profiles))
 
     async def _tell_changes(self, configuration: Configuration) -> None:
         """Log for whom something changes. Raises AcdError for rules that contradict themselves."""
@@ -342,8 +377,7 @@ class Server:
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         settings = self.settings
-        sounds = sound_cache(settings)
-        stack.push_async_callback(sounds.close)
+        sounds = self._sounds
         messages = Messages(settings.messages_dir)
         messages.make()
         recordings = Recordings(settings.recordings_dir)
@@ -375,6 +409,7 @@ class Server:
             dead_man_s=settings.limits.dead_man_s,
             renew_every_s=settings.limits.dead_man_renew_s,
         )
+        await stack.enter_async_context(self._version_calls.serving())
         standing, measures, switch = await self._open_orders(sounds)
         moves = await self._open_moves(standing)
         blocks, door = await self._open_door(standing)
@@ -389,7 +424,6 @@ class Server:
             find_version=self.published.find,
             in_version=self.published.calls,
         )
-        publisher = Publisher(self._versions, settings.site_dir, sounds)
         agi = AgiServer(arrivals.take, limits=AgiLimits(conversations=settings.limits.agi_sessions))
         self.agi_port = await agi.start(settings.agi_host, settings.agi_port)
         stack.push_async_callback(agi.stop, 0.5)
@@ -406,7 +440,7 @@ class Server:
             blocks=blocks,
             flows=SiteFlows(lambda: self.site, self._clock.now),
             footfall=self._footfall,
-            publishing=Press(publisher, self.published, lambda: self._read_again(sounds)),
+            publishing=Press(self._publisher, self.published, self._read_again),
         )
         days = settings.retention
         kept = {settings.messages_dir: days.messages_days, settings.recordings_dir: days.recordings_days}
@@ -415,9 +449,9 @@ class Server:
                 tasks.create_task(self.dispatcher.keep_time(), name="time"),
                 tasks.create_task(self._journal.keep_synced(), name="journal"),
                 tasks.create_task(self.recovery.run(), name="recovery"),
-                tasks.create_task(self._prepare_sounds(sounds), name="sounds"),
-                tasks.create_task(self._keep_current(sounds, publisher), name="reload"),
-                tasks.create_task(self._keep_live(sounds), name="versions"),
+                tasks.create_task(self._prepare_sounds(), name="sounds"),
+                tasks.create_task(self._keep_current(), name="reload"),
+                tasks.create_task(self._keep_live(), name="versions"),
                 *(
                     [tasks.create_task(watch_files(settings.site_dir, self._files_changed), name="watch")]
                     if self._watches
@@ -483,7 +517,8 @@ class Server:
     def _names(self) -> dict[str, str]:
         return {profile.id: profile.name for profile in self._profiles}
 
-    async def _prepare_sounds(self, sounds: SoundCache) -> None:
+    async def _prepare_sounds(self) -> None:
+        sounds = self._sounds
         prompts = [(prompt.text, prompt.language) for prompt in texts(self.site) if prompt.text]
         language = self.site.settings.default_language
         try:
@@ -619,6 +654,64 @@ async def serve_until_stopped(
         loop.add_signal_handler(number, server.stop)
     loop.add_signal_handler(signal.SIGHUP, server.reload)
     await server.run()
+
+
+async def examine_site(site: Site, people: People, seed: int) -> None:
+    """Raises CtiError for files that the engine could not go by, with the people who are there."""
+    try:
+        profiles = await people.profiles()
+    except (SQLAlchemyError, OSError) as error:
+        raise CtiError(f"not published, people cannot be read: {type(error).__name__}: {error}"[:300]) from error
+    try:
+        validate(engine_configuration(site, profiles, seed))
+    except AcdError as error:
+        raise ConfigurationMismatchError(str(error)) from error
+
+
+async def keep_attempt(audit: AuditLog, attempt: Attempt) -> None:
+    """Into the audit. What was made live stays so where the database is away: the history of versions has it too."""
+    verb = "roll_back" if attempt.is_roll_back else "publish"
+    done = "flow_rolled_back" if attempt.is_roll_back else "flow_published"
+    detail: dict[str, object] = {"way": attempt.way.value, "from": attempt.before, "to": attempt.after}
+    if attempt.of:
+        detail["of"] = attempt.of
+    if attempt.note:
+        detail["note"] = attempt.note
+    if attempt.problems:
+        detail["problems"] = [problem[:MOST_SIGNS] for problem in attempt.problems[:MOST_PROBLEMS]]
+        detail["count"] = len(attempt.problems)
+    action = f"flow_{verb}_refused" if attempt.problems else done
+    try:
+        await audit.note(attempt.by, action, str(attempt.after), detail)
+    except (SQLAlchemyError, OSError) as error:
+        log.error("audit.not_written", action=action, by=attempt.by, version=attempt.after, error=str(error)[:300])
+
+
+@contextlib.asynccontextmanager
+async def with_publisher(settings: Settings) -> AsyncIterator[Publisher]:
+    """Publishing for a command; the server, if it runs, heeds it within a second."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        await migrate(settings.database_url)
+        store = Store(settings.database_url)
+    except (SQLAlchemyError, ScreenpopError, OSError) as error:
+        raise CtiError(f"not published, the database cannot be used: {type(error).__name__}: {error}"[:300]) from error
+    now, sounds = Clock().now, sound_cache(settings)
+
+    async def examine(site: Site) -> None:
+        await examine_site(site, People(store), settings.seed)
+
+    try:
+        yield Publisher(
+            Versions(settings.versions_dir, now, kept=settings.keep_versions),
+            settings.site_dir,
+            sounds,
+            examine=examine,
+            tell=partial(keep_attempt, AuditLog(store, now)),
+        )
+    finally:
+        await sounds.close()
+        await store.close()
 
 
 @contextlib.asynccontextmanager

@@ -13,10 +13,12 @@ import typer
 from cti.clock import Clock
 from cti.config import load_settings
 from cti.errors import CtiError
+from cti.press import VersionLine, version_lines
 from cti.publishing import Outcome, Publisher
 from cti.settings import Settings
 from cti.sounds import sound_cache
 from cti.terminal import fail
+from cti.version_calls import read_calls
 from cti.versions import Versions
 from ivr.errors import SiteError
 
@@ -44,35 +46,43 @@ def rollback(
 
 
 def versions() -> None:
-    """List what was published: number, hash, when, by whom, and which is live."""
+    """List what was published: number, hash, when, by whom, which is live; with the server running, calls in it."""
     try:
-        history = _versions(load_settings()).history()
+        settings = load_settings()
+        history = _versions(settings).history()
     except CtiError as error:
         fail(str(error))
-        return
-    for each in reversed(history):
-        at = datetime.fromtimestamp(each.published_at / 1e6, tz=UTC).astimezone()
-        again = f" (files of version {each.of})" if each.of else ""
-        live = "  live" if each == history[-1] else ""
-        typer.echo(
-            f"{each.number:>5}  {each.hash}  {at:%Y-%m-%d %H:%M:%S}  {each.by}{again}  {each.note}{live}".rstrip()
-        )
+    calls = read_calls(settings.versions_dir)
+    for each in version_lines(history, calls or {}):
+        typer.echo(_told(each))
     if not history:
         typer.echo("nothing has been published yet: the first start of the server does it, or callyard flow publish")
+    elif calls is None:
+        typer.echo("the server does not run: nobody is in any version")
 
 
 def diff(
     old: Annotated[int, typer.Argument(min=1, help="a version")],
     new: Annotated[int, typer.Argument(min=0, help="another; left out: the working files")] = 0,
+    graph: Annotated[bool, typer.Option("--graph", help="the flows as graphs in words, not the files")] = False,
 ) -> None:
     """Show what differs between two versions, or between one and the working files."""
     try:
         settings = load_settings()
-        found = Publisher(_versions(settings), settings.site_dir, sound_cache(settings)).diff(old, new)
-    except CtiError as error:
+        publisher = Publisher(_versions(settings), settings.site_dir, sound_cache(settings))
+        found = "\n".join(each.diff for each in publisher.flow_diff(old, new)) if graph else publisher.diff(old, new)
+    except (SiteError, CtiError) as error:
         fail(str(error))
-        return
     typer.echo(found or "no differences")
+
+
+def _told(line: VersionLine) -> str:
+    at = datetime.fromtimestamp(line.published_at / 1e6, tz=UTC).astimezone()
+    again = f" (files of version {line.of})" if line.of else ""
+    live = "  live" if line.is_live else ""
+    inside = f"  {line.calls} {'call' if line.calls == 1 else 'calls'} in it" if line.calls else ""
+    begun = f"{line.number:>5}  {line.hash}  {at:%Y-%m-%d %H:%M:%S}  {line.by}{again}"
+    return f"{begun}  {line.note}{live}{inside}".rstrip()
 
 
 def _versions(settings: Settings) -> Versions:
@@ -80,16 +90,13 @@ def _versions(settings: Settings) -> Versions:
 
 
 def _done(work: Callable[[Publisher], Awaitable[Outcome]]) -> Outcome:
+    from cti.main import with_publisher
+
     async def run() -> Outcome:
-        settings = load_settings()
-        sounds = sound_cache(settings)
-        try:
-            return await work(Publisher(_versions(settings), settings.site_dir, sounds))
-        finally:
-            await sounds.close()
+        async with with_publisher(load_settings()) as publisher:
+            return await work(publisher)
 
     try:
         return asyncio.run(run())
     except (SiteError, CtiError) as error:
         fail(str(error))
-        raise AssertionError from error

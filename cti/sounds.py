@@ -169,15 +169,26 @@ class SoundCache:
         `SpeechProgramMissingError` is raised: without the program nothing can be prepared.
         """
         self._failed_models.clear()
-        faults: list[SoundError] = []
-        for text, language in dict.fromkeys(prompts):
-            try:
-                await self.path(text, language)
-            except SpeechProgramMissingError:
-                raise
-            except SoundError as error:
-                faults.append(error)
-        return faults
+        faults: dict[int, SoundError] = {}
+        wanted = iter(list(enumerate(dict.fromkeys(prompts))))
+
+        async def render_some() -> None:
+            for place, (text, language) in wanted:
+                try:
+                    await self.path(text, language)
+                except SpeechProgramMissingError:
+                    raise
+                except SoundError as error:
+                    faults[place] = error
+
+        some = [asyncio.create_task(render_some(), name="prepare sounds") for _ in range(_AT_ONCE)]
+        try:
+            await asyncio.gather(*some)
+        finally:
+            for task in some:
+                task.cancel()
+            await asyncio.gather(*some, return_exceptions=True)
+        return [faults[place] for place in sorted(faults)]
 
     async def close(self) -> None:
         """Stop what is being rendered; no program of ours is left running."""

@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -141,12 +141,12 @@ class Versions:
             for name in _names(site_dir):
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(site_dir / name, copy / name)
-            load_site(copy)  # its problems name files of the site, not of the copy
+            site = load_site(copy)  # its problems name files of the site, not of the copy
             target = self._folder / content_hash(copy)
             if not target.is_dir():
                 copy.chmod(0o755)
                 copy.rename(target)
-            return load_site(target), target
+            return replace(site, folder=target), target
         finally:
             shutil.rmtree(copy, ignore_errors=True)
 

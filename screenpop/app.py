@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import APIRouter, FastAPI
 from starlette.exceptions import HTTPException
 
+from screenpop.audit import AuditLog
 from screenpop.auth import Sessions
 from screenpop.blocks import Blocks
 from screenpop.customers import CustomerDirectory
@@ -18,6 +19,7 @@ from screenpop.live import Live
 from screenpop.moves import Moves
 from screenpop.people import People
 from screenpop.ports import Desk, Flows, Inquiry, Publishing, Standing
+from screenpop.routes import audit as audit_routes
 from screenpop.routes import blocks as blocks_routes
 from screenpop.routes import (
     callbacks,
@@ -87,6 +89,7 @@ def create_app(
         sessions,
         store,
         settings,
+        AuditLog(store, desk.now),
         inquiry,
         switch,
         moves,
@@ -117,6 +120,7 @@ def _api() -> APIRouter:
         callbacks,
         messages,
         surveys,
+        audit_routes,
         health,
         desktop,
     ):

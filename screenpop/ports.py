@@ -104,7 +104,7 @@ class Flows(Protocol):
 
 
 class PublishedVersion(Protocol):
-    """`calls`: callers in progress who began on its files."""
+    """`calls`: callers in progress who began on its files; `of`: the version whose files were made live again, or 0."""
 
     @property
     def number(self) -> int: ...
@@ -116,6 +116,8 @@ class PublishedVersion(Protocol):
     def by(self) -> str: ...
     @property
     def note(self) -> str: ...
+    @property
+    def of(self) -> int: ...
     @property
     def is_live(self) -> bool: ...
     @property
@@ -133,15 +135,52 @@ class PublishAnswer(Protocol):
     def problems(self) -> Sequence[str]: ...
 
 
+class CheckAnswer(Protocol):
+    """What is wrong with the working files, what might be, and whether they are those that are live."""
+
+    @property
+    def problems(self) -> Sequence[str]: ...
+    @property
+    def hints(self) -> Sequence[str]: ...
+    @property
+    def is_live(self) -> bool: ...
+
+
+class ChangedFlow(Protocol):
+    """A flow whose graph differs: `added`, `removed` or `changed`, and how."""
+
+    @property
+    def flow(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def diff(self) -> str: ...
+
+
+class Differences(Protocol):
+    """Of files and of flows; `problems` where flows cannot be compared, since files are wrong."""
+
+    @property
+    def diff(self) -> str: ...
+    @property
+    def flows(self) -> Sequence[ChangedFlow]: ...
+    @property
+    def problems(self) -> Sequence[str]: ...
+
+
 class Publishing(Protocol):
     """Published versions of the site's files."""
 
-    def versions(self) -> Sequence[PublishedVersion]:
+    async def versions(self) -> Sequence[PublishedVersion]:
         """Newest first."""
         ...
 
-    async def diff(self, old: int, new: int) -> str | None:
+    async def diff(self, old: int, new: int) -> Differences | None:
         """The differences of two versions, `new` 0: of the working files; None where one is not kept."""
+        ...
+
+    async def check(self) -> CheckAnswer:
+        """Hold the working files against everything but the voice; changes nothing."""
         ...
 
     async def publish(self, by: str, note: str) -> PublishAnswer:

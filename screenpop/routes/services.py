@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from screenpop.audit import AuditLog
 from screenpop.auth import COOKIE, Session, Sessions
 from screenpop.blocks import Blocks
 from screenpop.customers import CustomerDirectory
@@ -15,6 +16,7 @@ from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
 from screenpop.errors import ForbiddenError
 from screenpop.live import Live
+from screenpop.model import Role
 from screenpop.moves import Moves
 from screenpop.ports import Desk, Flows, Inquiry, Publishing, Standing
 from screenpop.settings import WebSettings
@@ -30,6 +32,7 @@ class Services:
     sessions: Sessions
     store: Store
     settings: WebSettings
+    audit: AuditLog
     inquiry: Inquiry | None
     emergencies: Emergencies | None = None
     moves: Moves | None = None
@@ -53,6 +56,12 @@ def refuse_agents(session: Session) -> None:
     """Raises ForbiddenError for whoever is neither supervisor nor admin."""
     if not session.person.sees_everything:
         raise ForbiddenError(f"{session.person.username}: expected a supervisor or an admin")
+
+
+def refuse_all_but_admins(session: Session) -> None:
+    """Raises ForbiddenError."""
+    if Role.ADMIN not in session.person.roles:
+        raise ForbiddenError(f"{session.person.username}: expected an admin")
 
 
 WithServices = Annotated[Services, Depends(services_of)]

@@ -6,36 +6,55 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from sqlalchemy import insert
 
-from screenpop.db.tables import audit
-from screenpop.errors import ForbiddenError, NotFoundError, UnpublishableError
-from screenpop.model import Role, Value
+from screenpop.errors import NotFoundError, UnpublishableError
+from screenpop.model import Value
 from screenpop.ports import PublishAnswer, Publishing
-from screenpop.routes.services import Services, SignedIn, WithServices, refuse_agents
+from screenpop.routes.services import Services, SignedIn, WithServices, refuse_agents, refuse_all_but_admins
 from screenpop.text import storable
 
 router = APIRouter(tags=["flows"])
 
 MOST_NUMBER = 2**31
+#: More are not told at once.
+MOST_PROBLEMS = 100
 
 
 class VersionRow(Value):
-    """A version. `calls`: callers in progress who began on its files."""
+    """A version. `calls`: callers in progress who began on its files; `of`: the version whose files these are, or 0."""
 
     number: int
     hash: str
     published_at: int
     by: str
     note: str
+    of: int
     is_live: bool
     calls: int
 
 
+class FlowDifference(Value):
+    """A flow whose graph in words differs; `what`: `added`, `removed` or `changed`."""
+
+    flow: str
+    what: str
+    diff: str
+
+
 class Difference(Value):
-    """As `diff -u` tells it; empty where nothing differs."""
+    """As `diff -u` tells it; empty where nothing differs. `problems`: why flows cannot be compared."""
 
     diff: str
+    flows: list[FlowDifference]
+    problems: list[str]
+
+
+class Checked(Value):
+    """`problems` and `hints`: `file:line:column: message`; `is_live`: the working files are those that are live."""
+
+    problems: list[str]
+    hints: list[str]
+    is_live: bool
 
 
 class PublishWish(Value):
@@ -67,10 +86,11 @@ async def versions(session: SignedIn, services: WithServices) -> list[VersionRow
             published_at=each.published_at,
             by=each.by,
             note=each.note,
+            of=each.of,
             is_live=each.is_live,
             calls=each.calls,
         )
-        for each in _publishing(services).versions()
+        for each in await _publishing(services).versions()
     ]
 
 
@@ -87,28 +107,36 @@ async def diff(
     found = await (press.diff(against, number) if against else press.diff(number, 0))
     if found is None:
         raise NotFoundError(f"version {number} or {against}: expected two that are kept")
-    return Difference(diff=found)
+    return Difference(
+        diff=found.diff,
+        flows=[FlowDifference(flow=each.flow, what=each.what, diff=each.diff) for each in found.flows],
+        problems=list(found.problems[:MOST_PROBLEMS]),
+    )
+
+
+@router.post("/flows/check")
+async def check(session: SignedIn, services: WithServices) -> Checked:
+    """Hold the working files against everything but the voice; changes nothing."""
+    _admin(session)
+    found = await _publishing(services).check()
+    problems, hints = found.problems[:MOST_PROBLEMS], found.hints[:MOST_PROBLEMS]
+    return Checked(problems=list(problems), hints=list(hints), is_live=found.is_live)
 
 
 @router.post("/flows/publish")
 async def publish(wish: PublishWish, session: SignedIn, services: WithServices) -> MadeLive:
     """Check, render and make live the working files."""
-    by = _admin(session)
-    answer = await _publishing(services).publish(by, wish.note)
-    return await _made_live(services, by, "flow_published", answer)
+    return _made_live(await _publishing(services).publish(_admin(session), storable(wish.note)))
 
 
 @router.post("/flows/rollback")
 async def roll_back(wish: RollBackWish, session: SignedIn, services: WithServices) -> MadeLive:
     """Make an earlier version live again."""
-    by = _admin(session)
-    answer = await _publishing(services).roll_back(by, wish.number, wish.note)
-    return await _made_live(services, by, "flow_rolled_back", answer)
+    return _made_live(await _publishing(services).roll_back(_admin(session), wish.number, storable(wish.note)))
 
 
 def _admin(session: SignedIn) -> str:
-    if Role.ADMIN not in session.person.roles:
-        raise ForbiddenError(f"{session.person.username}: expected an admin")
+    refuse_all_but_admins(session)
     return session.person.username
 
 
@@ -118,13 +146,7 @@ def _publishing(services: Services) -> Publishing:
     return services.publishing
 
 
-async def _made_live(services: Services, by: str, action: str, answer: PublishAnswer) -> MadeLive:
+def _made_live(answer: PublishAnswer) -> MadeLive:
     if answer.problems:
-        raise UnpublishableError("\n".join(answer.problems[:100]))
-    if answer.is_new:
-        row = insert(audit).values(
-            at=services.desk.now(), actor=storable(by), action=action, subject=str(answer.number), detail={}
-        )
-        async with services.store.write() as connection:
-            await connection.execute(row)
+        raise UnpublishableError("\n".join(answer.problems[:MOST_PROBLEMS]))
     return MadeLive(number=answer.number, is_new=answer.is_new)

@@ -12,6 +12,7 @@ from acd.events import CallerLeft, InteractionArrived, InteractionAttached
 from acd.model import Outcome, Stage
 from cti import arrivals as arrivals_module
 from cti.errors import AmiUnavailableError
+from cti.ivr_session import IvrSession
 from cti.presented import LONGEST_NAME, name_of, variables_of
 from tests.fakes.clock import settle
 from tests.fakes.reception import Reception
@@ -152,6 +153,49 @@ async def test_a_call_goes_on_in_the_files_that_are_there_now(tmp_path: Path) ->
         reception.site = small_site(tmp_path / "new", HELLO.replace("Hello", "Welcome"))
         await call.enter()
         await call.playing("Welcome")
+
+
+async def test_callers_are_counted_in_the_version_that_they_began_on(tmp_path: Path) -> None:
+    new = small_site(tmp_path / "new", HELLO.replace("Hello", "Welcome"))
+    old = small_site(tmp_path / "site", HELLO)
+    async with Reception(tmp_path, HELLO, versions={"site": lambda: old, "new": lambda: new}) as reception:
+        async with reception.call(uniqueid="lab1-1.1") as one, reception.call(uniqueid="lab1-1.2") as two:
+            await one.playing("Hello")
+            await two.playing("Hello")
+            assert reception.in_version == {"site": 2}
+            reception.site = new
+            async with reception.call(uniqueid="lab1-1.3") as three:
+                await three.playing("Welcome")
+                assert reception.in_version == {"site": 2, "new": 1}
+                three.end_agi()
+                await three.over()
+            assert reception.in_version == {"site": 2, "new": 0}
+            two.end_agi()
+            await two.over()
+            await two.leave_agi()
+            assert reception.in_version == {"site": 1, "new": 0}, "nobody of ours is in it until the call comes back"
+            await two.enter()
+            await two.playing("Hello", 2)
+            assert reception.in_version == {"site": 2, "new": 0}, "back in the version that it began on"
+
+
+async def test_a_caller_who_is_refused_is_in_no_version(tmp_path: Path) -> None:
+    old = small_site(tmp_path / "site", HELLO)
+    async with Reception(tmp_path, HELLO, versions={"site": lambda: old}) as reception:
+        async with reception.call(number="+4989999") as call:
+            await call.over()
+        assert sum(reception.in_version.values()) == 0
+
+
+async def test_a_failure_of_our_own_leaves_nobody_in_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(self: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(IvrSession, "run", fail)
+    old = small_site(tmp_path / "site", HELLO)
+    async with Reception(tmp_path, HELLO, versions={"site": lambda: old}) as reception, reception.call() as call:
+        await call.over()
+        assert reception.in_version == {"site": 0}
 
 
 async def test_a_session_that_ends_while_the_caller_lives_detaches_and_is_not_offered(tmp_path: Path) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cti.press import Press
-from cti.publishing import Published, Publisher, watch_files
+from cti.configuration import ConfigurationMismatchError
+from cti.press import Checked, Press
+from cti.publishing import Attempt, Published, Publisher, Way, watch_files
 from cti.sounds import SoundCache, SoundError
 from cti.versions import VersionError, Versions
 from ivr.errors import SiteError
+from ivr.site import Site
 from tests.cti.test_versions import change, clock
 from tests.ivr.sites import flow, write_site
 
@@ -29,6 +32,13 @@ class Voice(SoundCache):
         return [SoundError(f"cannot say {text}") for text, _ in prompts if text == self.refused]
 
 
+class Attempts(list[Attempt]):
+    """What the audit would hear of."""
+
+    async def __call__(self, attempt: Attempt) -> None:
+        self.append(attempt)
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     return write_site(tmp_path / "site", {"flows/main.yaml": flow("- say: One.")})
@@ -40,8 +50,23 @@ def voice(tmp_path: Path) -> Voice:
 
 
 @pytest.fixture
-def publisher(tmp_path: Path, site: Path, voice: Voice) -> Publisher:
-    return Publisher(Versions(tmp_path / "versions", clock()), site, voice)
+def publisher(tmp_path: Path, site: Path, voice: Voice, attempts: Attempts) -> Publisher:
+    return Publisher(Versions(tmp_path / "versions", clock()), site, voice, tell=attempts)
+
+
+@pytest.fixture
+def attempts() -> Attempts:
+    return Attempts()
+
+
+def current(published: Published) -> tuple[Site, int]:
+    found = published.current()
+    assert found is not None
+    return found
+
+
+async def nothing() -> None:
+    """The server goes on with what was made live."""
 
 
 async def test_what_is_published_is_rendered_first_and_the_same_again_is_nothing_new(
@@ -90,15 +115,16 @@ async def test_a_call_finds_the_files_that_it_began_on(publisher: Publisher, sit
     published = Published(publisher.versions)
     assert published.current() is None
     await publisher.publish("ada")
-    first = published.current()
-    assert first is not None
+    first, number = current(published)
+    published.in_force(number)
     key = published.key(first)
     change(site, "Two.")
     await publisher.publish("ada")
 
     assert published.has_changed()
-    second = published.current()
-    assert second is not None
+    second, number = current(published)
+    assert published.has_changed(), "read, but not in force: whoever failed in between tries again"
+    published.in_force(number)
     assert not published.has_changed()
     assert published.key(second) not in ("", key)
     found = await published.find(key)
@@ -126,10 +152,9 @@ async def test_the_web_side_is_told_problems_and_versions(publisher: Publisher, 
         read += 1
 
     press = Press(publisher, published, read_again)
-    assert press.versions() == []
+    assert await press.versions() == []
     await press.publish("ada", "first")
-    first = published.current()
-    assert first is not None
+    first, _ = current(published)
     published.calls[published.key(first)] = 3
     change(site, '"{nobody}"')
     assert (await press.publish("ada", "")).problems[0].startswith("flows/main.yaml:4:12")
@@ -138,11 +163,106 @@ async def test_the_web_side_is_told_problems_and_versions(publisher: Publisher, 
     answer = await press.publish("ben", "second")
 
     assert (answer.number, answer.is_new, read) == (2, True, 2)
-    assert [(each.number, each.by, each.is_live, each.calls) for each in press.versions()] == [
+    assert [(each.number, each.by, each.is_live, each.calls) for each in await press.versions()] == [
         (2, "ben", True, 0), (1, "ada", False, 3),
     ]  # fmt: skip
-    assert await press.diff(1, 2)
+    found = await press.diff(1, 2)
+    assert found is not None
+    assert "-    - say: One." in found.diff
+    assert [(each.flow, each.what) for each in found.flows] == [("main", "changed")]
+    assert "-  say: One.\n+  say: Two." in found.flows[0].diff
     assert await press.diff(1, 9) is None
+    change(site, '"{nobody}"')
+    against_broken = await press.diff(1, 0)
+    assert against_broken is not None
+    assert '+    - say: "{nobody}"' in against_broken.diff
+    assert against_broken.problems[0].startswith("flows/main.yaml:4:12: ")
+
+
+async def test_files_that_were_made_live_again_have_their_calls_at_the_newest_entry(
+    publisher: Publisher, site: Path
+) -> None:
+    press = Press(publisher, published := Published(publisher.versions), nothing)
+    await press.publish("ada", "")
+    change(site, "Two.")
+    await press.publish("ada", "")
+    await press.roll_back("ada", 1, "")
+    published.calls[publisher.versions.history()[0].hash] = 2
+
+    assert [(each.number, each.of, each.calls) for each in await press.versions()] == [(3, 1, 2), (2, 0, 0), (1, 0, 0)]
+
+
+async def test_a_check_tells_everything_and_changes_nothing(
+    publisher: Publisher, site: Path, attempts: Attempts
+) -> None:
+    press = Press(publisher, Published(publisher.versions), nothing)
+    assert not (await press.check()).is_live
+    await press.publish("ada", "")
+    attempts.clear()
+
+    assert await press.check() == Checked(is_live=True)
+    change(site, "Two.")
+    assert await press.check() == Checked(is_live=False)
+    change(site, '"{nobody}"')
+    assert (await press.check()).problems[0].startswith("flows/main.yaml:4:12: ")
+    assert (attempts, len(publisher.versions.history())) == ([], 1)
+
+
+async def test_every_attempt_is_told_once_with_who_what_and_why_not(
+    publisher: Publisher, site: Path, voice: Voice, attempts: Attempts
+) -> None:
+    await publisher.publish("ada", "begin")
+    await publisher.publish("ben")  # nothing is new, so nothing is told
+    change(site, "Two.")
+    await publisher.publish("reload", way=Way.SIGNAL)
+    change(site, '"{nobody}"')
+    with pytest.raises(SiteError):
+        await publisher.publish("watch", way=Way.WATCH)
+    change(site, "Three.")
+    voice.refused = "Three."
+    with pytest.raises(VersionError):
+        await publisher.publish("ada", "third", way=Way.WEB)
+    await publisher.roll_back("ben", note="oops")
+    with pytest.raises(VersionError):
+        await publisher.roll_back("ben", 9)
+
+    refused = [each.problems for each in attempts if each.problems]
+    assert [problems[0][:26] for problems in refused] == [
+        "flows/main.yaml:4:12: unkn",
+        "not published, a prompt ca",
+        "there is no version 9: exp",
+    ]
+    assert [replace(each, problems=()) for each in attempts] == [
+        Attempt("ada", Way.COMMAND, False, 0, 1, note="begin"),
+        Attempt("reload", Way.SIGNAL, False, 1, 2),
+        Attempt("watch", Way.WATCH, False, 2, 2),
+        Attempt("ada", Way.WEB, False, 2, 2, note="third"),
+        Attempt("ben", Way.COMMAND, True, 2, 3, of=1, note="oops"),
+        Attempt("ben", Way.COMMAND, True, 3, 3, of=9),
+    ]
+
+
+async def test_what_the_server_could_not_go_on_with_is_not_made_live(
+    tmp_path: Path, site: Path, voice: Voice, attempts: Attempts
+) -> None:
+    async def refuse(site: Site) -> None:
+        raise ConfigurationMismatchError("person maria: queue 'billing' is not in queues.yaml")
+
+    publisher = Publisher(Versions(tmp_path / "versions", clock()), site, voice, examine=refuse, tell=attempts)
+    with pytest.raises(ConfigurationMismatchError):
+        await publisher.publish("ada")
+    press = Press(publisher, Published(publisher.versions), nothing)
+
+    assert (await press.check()).problems == ("person maria: queue 'billing' is not in queues.yaml",)
+    assert (publisher.versions.live(), voice.spoken, len(attempts)) == (None, [], 1)
+
+
+async def test_a_folder_that_cannot_be_written_is_a_refusal(tmp_path: Path, site: Path, voice: Voice) -> None:
+    (tmp_path / "file").write_text("")
+    publisher = Publisher(Versions(tmp_path / "file" / "versions", clock()), site, voice)
+
+    with pytest.raises(VersionError, match="a file cannot be read or written"):
+        await publisher.publish("ada")
 
 
 async def test_a_changed_file_is_told_once_it_rests(site: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -31,7 +32,9 @@ EPOCH = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 class Reception:
-    """`async with Reception(tmp_path, nodes) as reception`; `nodes` is the flow that callers enter."""
+    """`async with Reception(tmp_path, nodes) as reception`; `nodes` is the flow that callers enter.
+
+    `versions`: published ones, by the name of their folder; without them, calls carry none."""
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Reception:
         reach: Reach | None = None,
         recordings: Recordings | None = None,
         text_messages: TextMessages | None = None,
+        versions: Mapping[str, Callable[[], Site]] | None = None,
         **files: str,
     ) -> None:
         self.site: Site = small_site(folder / "site", nodes, **files)
@@ -62,6 +66,11 @@ class Reception:
         self.story: list[tuple[str, str]] = []
         self.world_known = asyncio.Event()
         self.world_known.set()
+        self.in_version: Counter[str] = Counter()
+
+        async def find_version(key: str) -> Site | None:
+            return (versions or {})[key]() if key in (versions or {}) else None
+
         ports = SessionPorts(
             dispatcher=self.dispatcher,
             directory=self.directory,
@@ -77,6 +86,7 @@ class Reception:
             text_messages=text_messages,
             give=self.board.exchange.calls.give,
             footfall=self.footfall,
+            version_of=(lambda site: site.folder.name) if versions else (lambda site: ""),
             dead_man_s=60,
             renew_every_s=renew_every_s,
         )
@@ -88,6 +98,8 @@ class Reception:
             self.world_known,
             wait_for_world_s=wait_for_world_s,
             measures=measures,
+            find_version=find_version,
+            in_version=self.in_version,
         )
         self.agi = AgiServer(self.arrivals.take)
         self.port = 0

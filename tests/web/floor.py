@@ -7,10 +7,12 @@ the browser. Only the wire to Asterisk is missing here.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from acd.commands import AgentChanged, Command, OfferInteraction, WithdrawOffer, WrapUpClosed
@@ -28,11 +30,17 @@ from acd.events import (
 )
 from acd.model import AgentProfile, Configuration, Phone, Presence, QueueRules
 from acd.snapshot import Board, board, interaction_view
+from cti.main import keep_attempt
+from cti.press import Press
+from cti.publishing import Published, Publisher
 from cti.site_flows import SiteFlows
+from cti.sounds import SoundCache, SoundError
+from cti.versions import Versions
 from ivr.loader import load_site
 from ivr.site import Site
 from lab.web import ROOT
 from screenpop.app import create_app
+from screenpop.audit import AuditLog
 from screenpop.customers import CustomerDirectory
 from screenpop.db import customers
 from screenpop.db.migrate import migrate
@@ -146,6 +154,34 @@ class EngineDesk:
                 await self._news.wait()
 
 
+class Voice(SoundCache):
+    """Makes no sound; cannot say what is `refused`, and nothing before it `may`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.refused = ""
+        self.may = asyncio.Event()
+        self.may.set()
+
+    async def prepare(self, prompts: Iterable[tuple[str, str]]) -> Sequence[SoundError]:
+        await self.may.wait()
+        return [SoundError(f"cannot say {text}") for text, _ in prompts if text == self.refused]
+
+
+async def _publish(floor: Floor, publisher: Publisher) -> Press:
+    """The example site as version 1, and the press that an admin's page asks."""
+    await publisher.publish("callyard", "first start")
+
+    async def go_on() -> None:
+        found = floor.published.current()
+        assert found is not None
+        floor.site, number = found
+        floor.published.in_force(number)
+
+    await go_on()
+    return Press(publisher, floor.published, go_on)
+
+
 @dataclass
 class Floor:
     """The running call centre: `address` is where the page is."""
@@ -156,11 +192,16 @@ class Floor:
     live: Live
     records: Records
     clock: Clock
-    server: Server
     footfall: Footfall
     #: Whose flows the page shows; a test may put another in its place.
     site: Site
     messages: Path
+    #: The working files, a copy of the example site, and what publishes them.
+    files: Path
+    versions: Versions
+    published: Published
+    audit: AuditLog
+    voice: Voice
     calls: list[str] = field(default_factory=list)
 
     async def call(
@@ -231,20 +272,24 @@ async def open_floor(folder: Path, web_files: Path, *, ahead_us: int = 0) -> Asy
             )
             live, clock = Live(directory, settings, settle_s=3600), Clock(ahead_us)
             desk = EngineDesk(live, records, clock)
-            site = load_site(ROOT / "site")
-            flows = SiteFlows(lambda: floor.site, desk.now)
-            server = Server(create_app(desk, directory, live, store, settings, flows=flows, footfall=footfall))
+            files = folder / "site"
+            await asyncio.to_thread(shutil.copytree, ROOT / "site", files)
             listening = listen("127.0.0.1", 0)
+            versions, voice, audit = Versions(folder / "versions", desk.now), Voice(folder), AuditLog(store, desk.now)
+            floor = Floor(
+                f"http://127.0.0.1:{listening.getsockname()[1]}", desk, directory, live, records, clock, footfall,
+                load_site(ROOT / "site"), folder / "messages", files, versions, Published(versions), audit, voice,
+            )  # fmt: skip
+            publisher = Publisher(versions, files, voice, tell=partial(keep_attempt, audit))
+            flows, press = SiteFlows(lambda: floor.site, desk.now), await _publish(floor, publisher)
+            server = Server(
+                create_app(desk, directory, live, store, settings, flows=flows, footfall=footfall, publishing=press)
+            )
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             try:
                 async with asyncio.timeout(WAIT_S):
                     await server.ready.wait()
                 desk.submit(PhoneChanged("maria", Phone.FREE))
-                port = listening.getsockname()[1]
-                address = f"http://127.0.0.1:{port}"
-                floor = Floor(
-                    address, desk, directory, live, records, clock, server, footfall, site, folder / "messages"
-                )
                 yield floor
             finally:
                 server.should_exit = True
@@ -259,7 +304,8 @@ async def _fill(store: Store) -> None:
     for agent, extension in ((MARIA, "1001"), (BEN, "1002"), (WEI, "1003")):
         await people.add(Entry(agent.id, agent.name, extension=extension, phone="sip", queues=agent.queues))
     await people.add(Entry("susi", "Susi Berg", roles=(Role.SUPERVISOR,)))
-    for username in ("maria", "susi"):
+    await people.add(Entry("ada", "Ada Novak", roles=(Role.ADMIN,)))
+    for username in ("maria", "susi", "ada"):
         await people.set_password(username, PASSWORD)
     async with store.write() as connection:
         await customers.put(store, connection, CUSTOMERS)

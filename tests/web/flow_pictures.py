@@ -20,13 +20,13 @@ NARROW = ViewportSize(width=400, height=860)
 OUT = ROOT / "docs" / "pictures"
 
 
-async def open_page(browser: Browser, floor: Floor, size: ViewportSize, scheme: str) -> Page:
+async def open_page(browser: Browser, floor: Floor, size: ViewportSize, scheme: str, username: str = "susi") -> Page:
     context = await browser.new_context(
         viewport=size, color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
     )
     page = await context.new_page()
     await page.goto(f"{floor.address}/#/flows/main")
-    await page.get_by_label("User name").fill("susi")
+    await page.get_by_label("User name").fill(username)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.keyboard.press("Enter")
     await page.locator("[data-node=main-menu]").wait_for()
@@ -51,6 +51,7 @@ async def main(folder: Path | None) -> None:
             await shoot(page, (folder or OUT) / "flows.png")
             if folder is not None:
                 await rest(browser, floor, page, folder)
+            await publishing(browser, floor, folder or OUT, all_looks=folder is not None)
             await browser.close()
 
 
@@ -68,6 +69,46 @@ async def rest(browser: Browser, floor: Floor, page: Page, folder: Path) -> None
         narrow = await open_page(browser, floor, NARROW, scheme)
         await choose(narrow)
         await shoot(narrow, folder / f"narrow-{scheme}.png", full=True)
+
+
+async def publishing(browser: Browser, floor: Floor, folder: Path, *, all_looks: bool) -> None:
+    """An admin's page: versions with their differences, the dialogs, refusals and the audit."""
+    file, page = floor.files / "flows" / "office.yaml", await open_page(browser, floor, WIDE, "light", "ada")
+    whole = await asyncio.to_thread(file.read_text, "utf-8")
+    await asyncio.to_thread(file.write_text, whole.replace("You have reached", "Welcome to"), "utf-8")
+    await page.get_by_role("button", name="Publish …").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Differences in office").wait_for()
+    await dialog.get_by_label("What changed").fill("a shorter greeting for Munich")
+    await shoot(page, folder / "publish.png")
+    await dialog.get_by_role("button", name="Publish", exact=True).click()
+    await page.get_by_text("Version 2 is live.").wait_for()
+    if not all_looks:
+        return
+    floor.published.calls[floor.versions.history()[0].hash] = 3
+    await asyncio.to_thread(file.write_text, whole.replace("You have reached", "{nobody}, and {nothing}"), "utf-8")
+    for size, name in ((WIDE, "wide"), (NARROW, "narrow")):
+        for scheme in ("light", "dark"):
+            await looks(await open_page(browser, floor, size, scheme, "ada"), folder, f"{name}-{scheme}")
+
+
+async def looks(page: Page, folder: Path, look: str) -> None:
+    panel = page.get_by_role("region", name="Published versions")
+    await panel.get_by_role("button", name="Check the files").click()
+    await panel.get_by_role("button", name="Compare with 1").click()
+    await panel.get_by_label("Differences in office").wait_for()
+    await shoot(page, folder / f"versions-{look}.png", full=True)
+    await panel.get_by_role("button", name="Publish …").click()
+    await page.get_by_role("dialog").get_by_role("alert").wait_for()
+    await shoot(page, folder / f"refused-{look}.png")
+    await page.keyboard.press("Escape")
+    await panel.get_by_role("button", name="Roll back to 1 …").click()
+    await page.get_by_role("dialog").get_by_label("Differences in office").wait_for()
+    await shoot(page, folder / f"rollback-{look}.png")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("link", name="Audit").click()
+    await page.get_by_role("row").nth(1).wait_for()
+    await shoot(page, folder / f"audit-{look}.png")
 
 
 async def shoot(page: Page, file: Path, *, full: bool = False) -> None:

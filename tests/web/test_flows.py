@@ -133,24 +133,3 @@ async def test_numbers_that_cannot_be_read_again_are_said_to_be_old(page: Page, 
     await expect(menu.get_by_title("Entered")).to_have_text("→ 1")
     await page.unroute_all()
     await expect(page.get_by_role("status", name="Numbers")).to_have_text("")
-
-
-async def test_published_versions_and_what_differs(page: Page, floor: Floor) -> None:
-    at = floor.desk.now() - 60_000_000
-    told = [
-        {"number": 1, "hash": "a" * 64, "published_at": at, "by": "ada", "note": "", "is_live": False, "calls": 2},
-        {"number": 2, "hash": "b" * 64, "published_at": at, "by": "ada", "note": HOSTILE, "is_live": True, "calls": 0},
-    ]
-    await page.route("**/api/flows/versions", lambda route: asyncio.ensure_future(route.fulfill(json=told)))
-    await page.route(
-        "**/api/flows/versions/2/diff?against=1",
-        lambda route: asyncio.ensure_future(route.fulfill(json={"diff": f"--- a\n+++ b\n-Hello\n+{HOSTILE}\n"})),
-    )
-    await open_flows(page)
-    panel = page.get_by_role("region", name="Published versions")
-    newest_line, oldest = panel.get_by_role("listitem").first, panel.get_by_role("listitem").last
-    await expect(newest_line).to_contain_text(HOSTILE)
-    await expect(newest_line.get_by_text("Live")).to_be_visible()
-    await expect(oldest).to_contain_text("2 calls on it")
-    await newest_line.get_by_role("button", name="Compare with 1").click()
-    await expect(panel.get_by_role("region", name="Differences between 1 and 2")).to_contain_text(f"+{HOSTILE}")

@@ -81,7 +81,7 @@ export interface FlowNumbers {
 /** What was asked for, or why it did not come. */
 export type Answer<T> = { ok: true; value: T } | { ok: false; status: number; text: string }
 
-export async function ask<T>(path: string, method = 'GET', body?: object): Promise<Answer<T>> {
+export async function ask<T>(path: string, method = 'GET', body?: object, limit_ms = CALL_LIMIT_MS): Promise<Answer<T>> {
   const headers: Record<string, string> = { 'X-Callyard': '1' }
   if (body !== undefined) headers['Content-Type'] = 'application/json'
   try {
@@ -91,7 +91,7 @@ export async function ask<T>(path: string, method = 'GET', body?: object): Promi
       body: body === undefined ? null : JSON.stringify(body),
       credentials: 'same-origin',
       cache: 'no-store',
-      signal: AbortSignal.timeout(CALL_LIMIT_MS),
+      signal: AbortSignal.timeout(limit_ms),
     })
     const told: unknown = await response.json().catch(() => null)
     if (response.ok) return { ok: true, value: told as T }
