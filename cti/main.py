@@ -81,13 +81,14 @@ from screenpop.audit import AuditLog
 from screenpop.blocks import Blocks, BlocksHeeded
 from screenpop.customers import CustomerDirectory
 from screenpop.db.availability import open_when_available
-from screenpop.db.migrate import migrate, newest_revision, revision_of
+from screenpop.db.migrate import migrate, migrate_or_trust, newest_revision, revision_of
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
 from screenpop.errors import ScreenpopError
 from screenpop.flow_numbers import flow_numbers, told
 from screenpop.footfall import Footfall
+from screenpop.last_known import LastKnown
 from screenpop.live import Live
 from screenpop.measures import Measures
 from screenpop.moves import Moves, MovesHeeded
@@ -185,11 +186,13 @@ class Server:
     async def _open_data(self, stack: AsyncExitStack) -> None:
         settings = self.settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        await migrate(settings.database_url)
+        known = LastKnown(settings.data_dir / "last_known.json")
+        await stack.enter_async_context(known)
+        await migrate_or_trust(settings.database_url, known)
         self._clock = Clock()
         self._store = Store(settings.database_url)
         stack.push_async_callback(self._store.close)
-        self._people = People(self._store)
+        self._people = People(self._store, known=known)
         self._sounds = sound_cache(settings)
         stack.push_async_callback(self._sounds.close)
         self._publisher = Publisher(
@@ -203,7 +206,7 @@ class Server:
         self._profiles = await self._people.profiles()
         self._phones = await self._people.phones()
         self._configuration = engine_configuration(self.site, self._profiles, settings.seed)
-        self._records = await stack.enter_async_context(Records(self._store))
+        self._records = await stack.enter_async_context(Records(self._store, known=known))
         plan = NumberPlan(self.site.settings.country, frozenset(phone.extension for phone in self._phones.values()))
         pins = Pins(self._clock.now, self._pin_limits)
         self._directory = await stack.enter_async_context(
@@ -277,7 +280,7 @@ class Server:
         if entry is None or entry.position <= written:
             return
         self._records.keep(entry.position, facts_of(commands))
-        if self._records.backlog > MOST_REPLAYED_ROWS:
+        if self._records.backlog > MOST_REPLAYED_ROWS and not self._records.trouble:
             await self._records.flush()
 
     def _open_telephony(self, stack: AsyncExitStack) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select
 
+from screenpop.db.availability import AWAY
 from screenpop.db.store import Store
 from screenpop.db.tables import audit, session
 from screenpop.entries import username_of
@@ -94,6 +95,7 @@ class Sessions:
         self._names = RateLimit(attempts_per_name, window_s, clock)
         self._addresses = RateLimit(attempts_per_address, window_s, clock)
         self._room = asyncio.BoundedSemaphore(waiting)
+        self._known = people.known
         self.ended: Callable[[Collection[str], str], None] = lambda ids, reason: None
 
     @property
@@ -154,7 +156,9 @@ class Sessions:
                     )
                 )
             )
-        return set(ids) - there
+        gone = set(ids) - there
+        self._known.forget_sessions(gone)
+        return gone
 
     async def _open(self, person: Person, address: str) -> tuple[str, Session]:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -175,20 +179,34 @@ class Sessions:
                     address=address,
                 )
             )
+        self._known.forget_sessions(ids)
+        self._known.keep_session(opened.id, person.username, opened.expires_at)
         await self._note("sign_in", person.username, address)
         return token, opened
 
     async def _row(self, session_id: str) -> _Row | None:
-        async with self._store.read() as connection:
-            found = await connection.execute(
-                select(session.c.username, session.c.expires_at).where(session.c.token_hash == session_id)
-            )
-            row = found.first()
-        return None if row is None else _Row(session_id, row.username, row.expires_at)
+        """The session; as last known while the database is away, which then raises for one that nobody knows."""
+        try:
+            async with self._store.read() as connection:
+                found = await connection.execute(
+                    select(session.c.username, session.c.expires_at).where(session.c.token_hash == session_id)
+                )
+                row = found.first()
+        except AWAY:
+            known = self._known.session(session_id)
+            if known is None:
+                raise
+            return _Row(session_id, *known)
+        if row is None:
+            self._known.forget_sessions([session_id])
+            return None
+        self._known.keep_session(session_id, row.username, row.expires_at)
+        return _Row(session_id, row.username, row.expires_at)
 
     async def _delete(self, ids: Collection[str]) -> None:
         async with self._store.write() as connection:
             await connection.execute(delete(session).where(session.c.token_hash.in_(list(ids))))
+        self._known.forget_sessions(ids)
 
     async def _note(self, action: str, username: str, address: str) -> None:
         async with self._store.write() as connection:

@@ -18,8 +18,9 @@ from typing import Self
 import structlog
 from sqlalchemy.engine import Connection
 
+from screenpop.db.availability import why_of
 from screenpop.db.flow_numbers import QUARTER_US, VERSION_SIGNS, Key, Sums, add
-from screenpop.db.records import blames_the_row, why_of
+from screenpop.db.records import blames_the_row
 from screenpop.db.store import Store
 
 log = structlog.get_logger(__name__)

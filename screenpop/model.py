@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -76,3 +77,13 @@ class Person(Value):
     def sees_everything(self) -> bool:
         """Supervisors and admins see every queue and agent."""
         return Role.SUPERVISOR in self.roles or Role.ADMIN in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPhone:
+    """A person's phone. `address` is a static SIP address, empty when the phone registers."""
+
+    extension: str
+    kind: str
+    secret: str
+    address: str

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Column, Select, delete, select, update
@@ -16,30 +16,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from acd.model import AgentProfile
 from screenpop.csv_file import Faults, ImportResult, read_rows
+from screenpop.db.availability import AWAY, why_of
 from screenpop.db.store import Store
 from screenpop.db.tables import person, person_capacity, person_queue, person_queue_level, person_skill, session
 from screenpop.entries import COLUMNS, OPTIONAL_COLUMNS, VOICE, Entry, check_doubles, check_entry, entry_of
 from screenpop.errors import InvalidRequestError, NotFoundError, PasswordTooWeakError
-from screenpop.model import Person, Role
+from screenpop.last_known import LastKnown
+from screenpop.model import Person, PersonPhone, Role
+
+log = structlog.get_logger(__name__)
 
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 256
-
-
-@dataclass(frozen=True, slots=True)
-class PersonPhone:
-    """A person's phone. `address` is a static SIP address, empty when the phone registers."""
-
-    extension: str
-    kind: str
-    secret: str
-    address: str
 
 
 class People:
     """The table of people. Phone secrets are made here, never given; passwords are kept as argon2id only.
 
     `queues` and `skills`: the names that the site's files know; nobody is written with others. None: not checked.
+    `known`: what answers while the database is away.
     """
 
     def __init__(
@@ -49,8 +44,10 @@ class People:
         hasher: PasswordHasher | None = None,
         queues: Collection[str] | None = None,
         skills: Collection[str] | None = None,
+        known: LastKnown | None = None,
     ) -> None:
         self._store = store
+        self.known = known or LastKnown()
         self._hasher = hasher or PasswordHasher()
         self._known_names = (("queues", queues), ("skills", skills))
         self._nobody = ""
@@ -60,14 +57,31 @@ class People:
     # --- who there is ---------------------------------------------------------------------------------
 
     async def find(self, username: str) -> Person | None:
-        async with self._store.read() as connection:
-            found = await _people(connection, person.c.username == username)
-        return found[0] if found else None
+        """None for a name that nobody has; as last known while the database is away."""
+        try:
+            async with self._store.read() as connection:
+                people = await _people(connection, person.c.username == username)
+        except AWAY:
+            known = self.known.person(username)
+            if known is None:
+                raise
+            return known
+        found = people[0] if people else None
+        self.known.keep_person(username, found)
+        return found
 
     async def everybody(self) -> list[Person]:
-        """All people, by username."""
-        async with self._store.read() as connection:
-            return await _people(connection, None)
+        """All people, by username; as last known while the database is away."""
+        try:
+            async with self._store.read() as connection:
+                people = await _people(connection, None)
+        except AWAY as error:
+            if not self.known.people:
+                raise
+            log.warning("people.as_last_known", why=why_of(error))
+            return sorted(self.known.people, key=lambda each: each.username)
+        self.known.keep_people(people)
+        return people
 
     async def profiles(self) -> Sequence[AgentProfile]:
         """Everybody with the role agent, as the engine knows them."""
@@ -86,7 +100,17 @@ class People:
         ]
 
     async def phones(self) -> Mapping[str, PersonPhone]:
-        """Agent id → phone, for everybody who has an extension."""
+        """Agent id → phone, for everybody who has an extension; as last known while the database is away."""
+        try:
+            phones = await self._read_phones()
+        except AWAY:
+            if not self.known.people:
+                raise
+            return self.known.phones
+        self.known.keep_phones(phones)
+        return phones
+
+    async def _read_phones(self) -> dict[str, PersonPhone]:
         columns = (person.c.username, person.c.extension, person.c.phone_kind, person.c.phone_secret)
         async with self._store.read() as connection:
             found = await connection.execute(

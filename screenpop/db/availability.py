@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from screenpop.db.records import why_of
 from screenpop.errors import DatabaseUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -49,3 +48,8 @@ async def _rest(stop: asyncio.Event, pause_s: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+def why_of(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {cause}"[:300]

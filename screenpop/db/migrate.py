@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
+from screenpop.db.availability import AWAY, why_of
 from screenpop.db.store import Store
+from screenpop.last_known import LastKnown
+
+log = structlog.get_logger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -28,6 +33,21 @@ async def migrate(url: str, revision: str = "head") -> None:
             await connection.run_sync(_upgrade, revision)
     finally:
         await store.close()
+
+
+async def migrate_or_trust(url: str, known: LastKnown) -> None:
+    """As `migrate`; while the database is away it is enough that its tables were the newest when last seen.
+
+    Raises what the database raises when nothing, or something older, is known.
+    """
+    try:
+        await migrate(url)
+    except AWAY as error:
+        if not known.revision or known.revision != newest_revision():
+            raise
+        log.error("database.away", why=why_of(error), goes_on_with="what was known last")
+        return
+    known.keep_revision(newest_revision() or "")
 
 
 async def _is_newest(store: Store) -> bool:

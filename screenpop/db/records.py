@@ -29,7 +29,9 @@ from sqlalchemy.exc import CompileError, DataError, DBAPIError, IntegrityError, 
 from acd import commands
 from acd.commands import Fact
 from screenpop.db import tables
+from screenpop.db.availability import AWAY, why_of
 from screenpop.db.store import Store
+from screenpop.last_known import LastKnown
 from screenpop.text import storable
 
 log = structlog.get_logger(__name__)
@@ -105,8 +107,11 @@ class Records:
         interval_s: float = 0.2,
         longest_pause_s: float = 10.0,
         leave_s: float = 10.0,
+        known: LastKnown | None = None,
     ) -> None:
+        """`known`: where the written position is kept for a start without the database."""
         self._store = store
+        self._known = known or LastKnown()
         self._capacity = capacity
         self._interval_s = interval_s
         self._longest_pause_s = longest_pause_s
@@ -181,14 +186,21 @@ class Records:
         """The position after which this journal, now at `journal_position`, has to be replayed into the tables.
 
         A stored position beyond it is that of another journal (the old one was lost or put away): it is set back,
-        so that nothing of the new one is taken for written.
+        so that nothing of the new one is taken for written. While the database is away it is the last known one, which
+        may be far behind: rows that are there already are written once more, and stay as they are.
         """
-        written = await self.written_position()
+        try:
+            written = await self.written_position()
+        except AWAY as error:
+            self.trouble = why_of(error)
+            return min(self._known.position, journal_position)
         if written <= journal_position:
+            self._known.keep_position(written, is_sure=True)
             return written
         log.warning("another journal than the records were written from", written=written, journal=journal_position)
         async with self._store.write() as connection:
             await connection.execute(update(tables.journal_position).values(position=journal_position))
+        self._known.keep_position(journal_position, is_sure=True)
         return journal_position
 
     # --- taking ---------------------------------------------------------------------------------------
@@ -267,6 +279,8 @@ class Records:
                 pause_s = min(pause_s * 2, self._longest_pause_s)
             else:
                 self.trouble = ""
+                if position is not None:
+                    self._known.keep_position(position)
                 return
 
     def _reached(self, batch: list[_Entry]) -> int | None:
@@ -323,8 +337,3 @@ def _id_of(row: Row) -> Any:
     table, columns = row
     (key,) = table.primary_key.columns.keys()
     return columns[key]
-
-
-def why_of(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error
-    return f"{type(cause).__name__}: {cause}"[:300]
