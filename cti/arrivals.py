@@ -49,6 +49,9 @@ log = structlog.get_logger(__name__)
 HANGUP_LAG_S = 1.0
 
 
+#: A clock of Asterisk's that is wrong must not bring anybody to the head of a queue; no call is away for longer.
+MOST_LOST_US = 600_000_000
+
 #: What a call carries when it comes, asked at once (asterisk-config/extensions.conf says what each is).
 CARRIED = (
     "CALLYARD_INTERACTION",
@@ -58,6 +61,7 @@ CARRIED = (
     "CALLYARD_GREETED",
     "CALLYARD_SERVED",
     "CALLYARD_AWAY",
+    "CALLYARD_AWAY_SINCE",
 )
 
 
@@ -72,6 +76,13 @@ class Carried:
     greeted: str
     served_by: str
     away: str
+    away_since: str
+
+    def lost_us(self, now: int) -> int:
+        """How long the call has waited for us to come back, µs; 0 where it has not, or nobody can say."""
+        if not self.away or not self.away_since.isascii() or not self.away_since.isdecimal():
+            return 0
+        return min(max(0, now - int(self.away_since[:12]) * 1_000_000), MOST_LOST_US)
 
     @property
     def resumed(self) -> CallState | None:
@@ -199,6 +210,7 @@ class Arrivals:
             prelude=first,
         )
         session.has_answered = carried.greeted == "1"
+        session.lost_us = carried.lost_us(self._dispatcher.now())
         return session
 
     def _judged(self, rule: NumberRule, first: Prelude | None, caller: str) -> tuple[NumberRule, Prelude | None]:

@@ -108,6 +108,16 @@ class IvrSession:
         self.interaction_closed = asyncio.Event()
 
     @property
+    def lost_us(self) -> int:
+        """How long the caller has waited for a server that was away: whoever asks for an agent has asked so much
+        sooner."""
+        return self._queue_wait.lost_us
+
+    @lost_us.setter
+    def lost_us(self, value: int) -> None:
+        self._queue_wait.lost_us = value
+
+    @property
     def flow(self) -> str:
         """The flow that the call is in."""
         return self._execution.flow

@@ -88,6 +88,7 @@ class QueueWait:
         self.callback_talk = CallbackTalk(ports, interaction_id, handset, lambda: bool(self._rings))
         self._key = ""
         self._wants_callback = False
+        self.lost_us = 0
 
     @property
     def is_wanted(self) -> bool:
@@ -241,6 +242,7 @@ class QueueWait:
                 preferred=preferred,
                 preferred_us=round(step.preferred_s * 1_000_000) if preferred else 0,
                 max_wait_us=round(step.max_wait_s * 1_000_000),
+                first_asked_at=self._ports.dispatcher.now() - self.lost_us if self.lost_us else None,
             )
         )
 

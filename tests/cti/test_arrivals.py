@@ -108,6 +108,26 @@ async def test_a_call_that_comes_back_goes_on_where_it_was(tmp_path: Path) -> No
         assert (call.variables["CALLYARD_AWAY"], call.variables["CALLYARD_AWAY_SINCE"]) == ("", "")
 
 
+@pytest.mark.parametrize(
+    ("away_for_s", "lost_s"), [(24, 24), (0, 0), (-5, 0), (100_000, 600), ("", 0), ("soon", 0), ("٣", 0)]
+)
+async def test_what_a_caller_lost_while_nobody_was_there_is_given_back_in_the_queue(
+    tmp_path: Path, away_for_s: int | str, lost_s: int
+) -> None:
+    """They had been answered, and had not asked for an agent yet; others who call later must not overtake them."""
+    async with Reception(tmp_path, HELLO) as reception:
+        now_s = reception.dispatcher.now() // 1_000_000
+        since = str(now_s - away_for_s) if isinstance(away_for_s, int) else away_for_s
+        async with reception.call(variables={"CALLYARD_AWAY": "1", "CALLYARD_AWAY_SINCE": since}) as call:
+            await call.playing("Hello")
+            call.press("1")
+            await call.logged("music default")
+            view = reception.view()
+            assert view is not None
+            waited_us = reception.dispatcher.now() - view.first_asked_at
+            assert lost_s * 1_000_000 <= waited_us < (lost_s + 30) * 1_000_000
+
+
 async def test_a_call_that_a_lost_server_knew_is_an_interaction_again(tmp_path: Path) -> None:
     """The journal was lost, the channel was not."""
     state = '["main","line:0",{"caller":"+4930123456","language":"en"}]'
