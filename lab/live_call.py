@@ -16,6 +16,7 @@ import orjson
 
 from ivr.site import Site
 from ivr.steps import (
+    CallWebhook,
     Cause,
     Ending,
     Enqueue,
@@ -28,9 +29,11 @@ from ivr.steps import (
     QueueEnded,
     RecordMessage,
     Result,
+    SendText,
 )
 from ivr.walk import Answered, Came, Entry, Heard, Over, Pressed
 from lab.hearing import Hearing, rendered
+from lab.live_programs import Programs
 from lab.phone import AGENT_TONE_HZ
 from lab.sip_call import SipCall
 
@@ -112,6 +115,7 @@ class LiveCall:
         records: Records,
         call: SipCall,
         tape: Sequence[Entry],
+        programs: Programs,
         *,
         heard_within_s: float = 30.0,
     ) -> None:
@@ -122,6 +126,7 @@ class LiveCall:
         self._records = records
         self._call = call
         self._tape = list(tape)
+        self._programs = programs
         self._hearing = Hearing(call)
         self._asked: Instruction | None = None
         self._visits = 0
@@ -172,6 +177,8 @@ class LiveCall:
         """The call comes to something that others answer."""
         following = self._tape[0] if self._tape else None
         answer = following.result if isinstance(following, Answered) else None
+        if isinstance(asked, CallWebhook | SendText) and (different := await self._programs.came(asked)):
+            raise LiveError(different)
         if isinstance(asked, Enqueue) and not (isinstance(answer, QueueEnded) and answer.outcome == "closed"):
             await self._check_visit(asked)
 
@@ -189,8 +196,8 @@ class LiveCall:
     async def _bring_about(self, asked: Instruction, result: Result | None) -> None:
         """Make happen what the walk says; None: the caller hangs up, which is the end of the tape."""
         match asked, result:
-            case (LookUpCustomer(), _) | (_, None):
-                pass
+            case (LookUpCustomer() | CallWebhook() | SendText(), _) | (_, None):
+                pass  # found and answered already
             case Enqueue(), QueueEnded(outcome="served"):
                 await self._talk()
             case Enqueue(), QueueEnded(outcome="timed_out" | "closed"):

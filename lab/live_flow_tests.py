@@ -5,7 +5,8 @@ by step. Then a SIP caller calls a real Asterisk with a server of its own, press
 questions, and has to hear the same prompts in the same order (`lab.live_call`).
 
 The site is a copy in which nobody waits longer than `WAIT` in a queue, with one agent who serves every queue; customers
-are those of the test, and flows take the test's time for now.
+are those of the test, flows take the test's time for now, and webhooks ask a program that answers as the test says
+(`lab.live_programs`).
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ from ivr.walk import Answered, Came, Entry
 from lab.caller import Identity, open_line
 from lab.desktop import Desktop, Habits
 from lab.live_call import LiveCall, LiveError, Records, UnplayableError, until
+from lab.live_programs import Programs, UnanswerableError, lead_here
 from lab.paths import home
 from lab.phone import AGENT_TONE_HZ, Behaviour
+from lab.program import Program, answering, open_program
 from lab.sip import SipEndpoint
 from lab.stage import FAULTS, cancelled_by_signals
 from lab.system import ensure
@@ -70,8 +73,11 @@ class Verdict:
 class LiveStage:
     """A world on the copy of a site, callers with and without a voice, one agent."""
 
-    def __init__(self, world: World, site: Site, time_file: Path, voice: SipEndpoint, silent: SipEndpoint) -> None:
+    def __init__(
+        self, world: World, site: Site, time_file: Path, programs: Programs, voice: SipEndpoint, silent: SipEndpoint
+    ) -> None:
         self._world = world
+        self._programs = programs
         self.site = self._site = site
         self._time_file = time_file
         self._heard_within_s = 30.0
@@ -95,12 +101,13 @@ class LiveStage:
         if test.given.history:
             return Verdict(test.name, not_played="earlier calls of the caller")
         try:
+            self._programs.begin(tape)
             await self._set_out(test)
             async with self._closed(_closed_queues(tape)):
                 await self._call(test, tape)
         except LiveError as error:
             return Verdict(test.name, test.problem((test.name,), f"as a real call: {error}"))
-        except UnplayableError as error:
+        except (UnplayableError, UnanswerableError) as error:
             return Verdict(test.name, not_played=str(error))
         return Verdict(test.name)
 
@@ -115,8 +122,10 @@ class LiveStage:
             headers=(("Privacy", "id"),) if identity.number is None else (),
         )
         try:
-            live = LiveCall(self._site, self, records, call, tape, heard_within_s=self._heard_within_s)
+            live = LiveCall(self._site, self, records, call, tape, self._programs, heard_within_s=self._heard_within_s)
             await live.follow()
+            if surplus := self._programs.surplus:
+                raise LiveError(f"expected nothing more to be asked; came: {surplus}")
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(2.0):
@@ -192,8 +201,8 @@ def _leaves_message(tape: Sequence[Entry]) -> bool:
 # --- the world --------------------------------------------------------------------------------------------
 
 
-def _copy(site_dir: Path, folder: Path) -> Path:
-    """The site with short waits and one agent."""
+def _copy(site_dir: Path, folder: Path, url: str) -> Path:
+    """The site with short waits, one agent, and the program at `url` in place of all others."""
     copied = folder / "site"
     shutil.copytree(site_dir, copied)
     for file in (copied / "queues.yaml", *(copied / "flows").glob("*.yaml")):
@@ -201,6 +210,7 @@ def _copy(site_dir: Path, folder: Path) -> Path:
             text = file.read_text(encoding="utf-8")
             file.write_text(re.sub(r"(\bmax_wait:\s*)[0-9][^\s,}]*", rf"\g<1>{WAIT}", text), encoding="utf-8")
     site = load_site(copied)
+    lead_here(site, copied, url)
     voice = [name for name, queue in site.queues.items() if queue.medium == "voice"]
     with (copied / "people.csv").open("w", encoding="utf-8", newline="") as opened:
         writer = csv.writer(opened)
@@ -214,7 +224,14 @@ def _copy(site_dir: Path, folder: Path) -> Path:
 @asynccontextmanager
 async def open_live_stage(site_dir: Path, folder: Path) -> AsyncIterator[LiveStage]:
     """Everything that the tests of a site need, in a folder; stopped at the end."""
-    copied = await asyncio.to_thread(_copy, site_dir, folder)
+    async with open_program(answering(400)) as program:
+        copied = await asyncio.to_thread(_copy, site_dir, folder, program.url)
+        async with _open_stage(copied, folder, program) as stage:
+            yield stage
+
+
+@asynccontextmanager
+async def _open_stage(copied: Path, folder: Path, program: Program) -> AsyncIterator[LiveStage]:
     time_file = folder / "time"
     time_file.write_text("2026-01-01T00:00:00+00:00")
     voice = await open_line("voice")
@@ -229,8 +246,8 @@ async def open_live_stage(site_dir: Path, folder: Path) -> AsyncIterator[LiveSta
             server_environment={"LAB_FLOW_TIME": str(time_file)},
             tells_story=False,
         ) as world:
-            stage = LiveStage(world, load_site(copied), time_file, voice, silent)
-            yield stage
+            site = load_site(copied)
+            yield LiveStage(world, site, time_file, Programs(program, site), voice, silent)
     finally:
         await voice.close()
         await silent.close()

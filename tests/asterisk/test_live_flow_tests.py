@@ -17,7 +17,7 @@ from lab.paths import repository
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
-DESK, CLOSED_AT_NIGHT, ERRANDS = "+498999998600", "+498999998601", "+498999998602"
+DESK, CLOSED_AT_NIGHT, ERRANDS, OUTSIDE = (f"+49899999860{at}" for at in range(4))
 FLOWS = {
     "desk": """
 start: door
@@ -75,6 +75,30 @@ nodes:
   nothing:
     - say: You typed nothing.
 """,
+    "outside": """
+start: door
+nodes:
+  door:
+    - answer
+    - webhook: crm
+      path: /accounts/{caller}
+      query: { line: $dialled }
+      keep: { name: people.1.name, open: { at: account.open, type: number } }
+      not_found: [{ say: We do not know you. }, hangup]
+      failed: [{ say: We cannot look. }, hangup]
+    - say: "{name}, you owe {open:money}."
+    - webhook: crm
+      send: { name: $name, vip: true, count: 3 }
+      failed: [hangup]
+    - menu: Press one to get it in writing.
+      keys: { 1: write }
+      retries: 0
+      wait: 20s
+  write:
+    - send_text: "You owe {open}."
+      otherwise: [{ say: We could not send it. }, hangup]
+    - say: It is on its way.
+""",
     "farewell": "start: door\nnodes:\n  door:\n    - say: Farewell.\n    - hangup\n",
 }
 TESTS = f"""
@@ -131,6 +155,35 @@ several:
 typed nothing:
   given: {{ number: "{ERRANDS}", at: 2026-11-23T10:00 }}
   dialogue: [presses: nothing, presses: nothing, hears: You typed nothing, expects: {{ ended: normal }}]
+asked and sent:
+  given: {{ number: "{OUTSIDE}", caller: "+4930901820", at: 2026-11-23T10:00 }}
+  dialogue:
+    - webhook: {{ name: Anna, open: "12.50" }}
+      sends: {{ line: "{OUTSIDE}" }}
+    - hears: Anna, you owe twelve euros
+    - webhook: ok
+      sends: {{ name: Anna, vip: true, count: 3 }}
+    - presses: 1
+    - send_text: sent
+      says: "12.50"
+      to: "+4930901820"
+    - hears: on its way
+    - expects: {{ ended: normal }}
+not taken:
+  given: {{ number: "{OUTSIDE}", caller: "+4930901820", at: 2026-11-23T10:00 }}
+  dialogue: [webhook: ok, webhook: ok, presses: 1, send_text: otherwise, hears: could not, expects: {{ ended: normal }}]
+not allowed:
+  given: {{ number: "{OUTSIDE}", caller: "+12125552368", at: 2026-11-23T10:00 }}
+  dialogue: [webhook: ok, webhook: ok, presses: 1, send_text: otherwise, hears: could not, expects: {{ ended: normal }}]
+not known:
+  given: {{ number: "{OUTSIDE}", at: 2026-11-23T10:00 }}
+  dialogue: [webhook: not_found, hears: do not know you, expects: {{ ended: normal }}]
+out of order:
+  given: {{ number: "{OUTSIDE}", at: 2026-11-23T10:00 }}
+  dialogue: [webhook: failed, hears: cannot look, expects: {{ ended: normal }}]
+gone meanwhile:
+  given: {{ number: "{OUTSIDE}", at: 2026-11-23T10:00 }}
+  dialogue: [webhook: ok, hangs_up]
 full:
   given: {{ number: "{DESK}", at: 2026-11-23T10:00 }}
   dialogue: [presses: 1, queue: full]
@@ -144,10 +197,12 @@ def _write(folder: Path, greeting: Path) -> Path:
     site = folder / "site"
     shutil.copytree(repository() / "site", site)
     with (site / "numbers.yaml").open("a", encoding="utf-8") as file:
-        for number, flow in ((DESK, "desk"), (CLOSED_AT_NIGHT, "night"), (ERRANDS, "errands")):
+        for number, flow in ((DESK, "desk"), (CLOSED_AT_NIGHT, "night"), (ERRANDS, "errands"), (OUTSIDE, "outside")):
             file.write(f'"{number}": {{ flow: {flow} }}\n')
     for name, text in FLOWS.items():
         (site / "flows" / f"{name}.yaml").write_text(text, encoding="utf-8")
+    with (site / "site.yaml").open("a", encoding="utf-8") as file:
+        file.write("text_messages: { webhook: crm, path: /texts }\n")
     (site / "sounds").mkdir(exist_ok=True)
     shutil.copy(greeting, site / "sounds" / "greeting.wav")
     return site
@@ -181,6 +236,12 @@ def _tests(stage: LiveStage) -> dict[str, ReadTest]:
         "nobody",
         "several",
         "typed nothing",
+        "asked and sent",
+        "not taken",
+        "not allowed",
+        "not known",
+        "out of order",
+        "gone meanwhile",
     ],
 )
 async def test_a_real_call_goes_as_its_walk(stage: LiveStage, name: str) -> None:
@@ -211,3 +272,20 @@ async def test_a_call_whose_prompts_are_others_than_those_of_the_walk_is_seen(st
 
     assert verdict.failure is not None
     assert "to hear 'Something else altogether.'" in verdict.failure.message
+
+
+async def test_a_call_that_asks_otherwise_than_its_walk_is_seen(stage: LiveStage) -> None:
+    flow = stage.site.folder / "flows" / "outside.yaml"
+    flow.write_text(
+        FLOWS["outside"].replace("vip: true", "vip: false").replace("count: 3", "more: 4"), encoding="utf-8"
+    )
+    changed = load_site(stage.site.folder)  # the server still has the other
+    test = _tests(stage)["not taken"]
+
+    verdict = await stage.on(changed).judge(test)
+
+    assert verdict.failure is not None
+    said = (
+        "as a real call: expected another count to be sent; expected another more to be sent; expected another vip to"
+    )
+    assert said in verdict.failure.message

@@ -168,7 +168,7 @@ async def test_who_waits_hears_what_the_step_says_and_who_hangs_up_ends_the_requ
     await hearing.hears("One moment, please.")
     await program.asked(1)
     await call.hang_up()
-    await program.left_alone()
+    await program.left_alone(limit_s=5)
     assert await stage.outcome(await stage.arrived(call.caller_number)) == "abandoned_in_flow"
 
 

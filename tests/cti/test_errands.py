@@ -93,7 +93,7 @@ async def test_a_caller_who_hangs_up_ends_the_request(program: Program, tmp_path
     async with one_call(tmp_path, ASK, **endpoints(program)) as (reception, call):
         await program.asked(1)
         call.hang_up()
-        await program.left_alone()
+        await program.left_alone(limit_s=5)
         await call.over()
         assert outcome(reception)[0] is Outcome.ABANDONED_IN_FLOW
 

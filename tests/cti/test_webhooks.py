@@ -110,6 +110,7 @@ async def test_a_redirect_to_another_program_never_reaches_it(program: Program, 
         program.manner = answering(302, None, f"Location: {other.url}/")
         assert await why(webhooks, get(program.url)) == "redirected"
         assert other.requests == []
+        assert len(program.requests) == 1, "what is refused is not asked of the endpoint either"
 
 
 async def test_nobody_listens(webhooks: Webhooks) -> None:

@@ -144,6 +144,14 @@ def test_each_request_has_a_key_of_its_own_that_is_the_same_after_a_restart(tmp_
     assert again.key == second.key
 
 
+def test_a_step_that_is_come_to_again_asks_another_request(tmp_path: Path) -> None:
+    ride = Ride(site_with(tmp_path, "- webhook: crm\n- menu: Again?\n  keys: { 1: welcome, 2: [hangup] }"), CALLER)
+    first = asked(ride).key
+    ride.feed(WebhookEnded("failed"))
+    ride.press("1")
+    assert (first, asked(ride).key) == ("lab1-1.1/main/welcome:0/0", "lab1-1.1/main/welcome:0/1")
+
+
 def test_a_call_that_asks_without_end_is_stopped(tmp_path: Path) -> None:
     site = site_with(tmp_path, "- webhook: crm\n  keep: { a: a }\n  failed: [{ say: No. }, hangup]\n- hangup")
     ride = Ride(site, {**CALLER, REQUESTS: str(MOST_REQUESTS), "a": "1"})
