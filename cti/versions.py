@@ -186,7 +186,8 @@ def content_hash(folder: Path) -> str:
 
 def _names(folder: Path) -> list[str]:
     found = (file for pattern in _PATTERNS for file in folder.glob(pattern))
-    return sorted({file.relative_to(folder).as_posix() for file in found if file.is_file()})
+    # What is neither file nor folder (a pipe, a link to nothing) is named too, so that copying refuses it.
+    return sorted({file.relative_to(folder).as_posix() for file in found if not file.is_dir()})
 
 
 def _lines(file: Path) -> list[str]:

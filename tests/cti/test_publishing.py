@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -255,6 +256,23 @@ async def test_what_the_server_could_not_go_on_with_is_not_made_live(
 
     assert (await press.check()).problems == ("person maria: queue 'billing' is not in queues.yaml",)
     assert (publisher.versions.live(), voice.spoken, len(attempts)) == (None, [], 1)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to nothing"])
+async def test_what_is_no_file_is_refused_and_neither_left_out_nor_waited_for(
+    publisher: Publisher, site: Path, kind: str
+) -> None:
+    await publisher.publish("ada")
+    odd = site / "flows" / "odd.yaml"
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to(site / "nowhere.yaml")
+
+    async with asyncio.timeout(10):
+        with pytest.raises(VersionError, match=r"a file cannot be read or written: .*(odd|nowhere)\.yaml"):
+            await publisher.publish("ada")
+    assert len(publisher.versions.history()) == 1
 
 
 async def test_a_folder_that_cannot_be_written_is_a_refusal(tmp_path: Path, site: Path, voice: Voice) -> None:
