@@ -20,7 +20,6 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from acd.commands import Command, OfferClosed, OfferInteraction
-from acd.configuration import validate
 from acd.eligibility import compare_stored, tell
 from acd.engine import Engine
 from acd.errors import AcdError
@@ -32,7 +31,6 @@ from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
 from cti.clock import Clock, utc
 from cti.configuration import (
-    ConfigurationMismatchError,
     callback_line,
     engine_configuration,
     phones_for_asterisk,
@@ -57,7 +55,8 @@ from cti.outbound import Outbound
 from cti.place import SitePlace
 from cti.press import Press
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
-from cti.publishing import Attempt, Published, Publisher, Way, watch_files
+from cti.publish_command import examine_site, keep_attempt
+from cti.publishing import Published, Publisher, Way, watch_files
 from cti.recordings import Recordings
 from cti.recovery import Recovery
 from cti.retention import keep_retention
@@ -85,7 +84,6 @@ from screenpop.db.migrate import migrate, migrate_or_trust, newest_revision, rev
 from screenpop.db.records import Records
 from screenpop.db.store import Store
 from screenpop.emergencies import Emergencies
-from screenpop.errors import ScreenpopError
 from screenpop.flow_numbers import flow_numbers, told
 from screenpop.footfall import Footfall
 from screenpop.last_known import LastKnown
@@ -107,8 +105,6 @@ MOST_REPLAYED_ROWS = 20_000
 HEED_EVERY_S = 1.0
 #: Who published, where nobody is known by name: SIGHUP, and `callyard serve --watch`.
 BY_SIGNAL, BY_WATCH = ("reload", Way.SIGNAL), ("watch", Way.WATCH)
-#: What the audit keeps of why somebody was refused.
-MOST_PROBLEMS, MOST_SIGNS = 20, 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -657,64 +653,6 @@ async def serve_until_stopped(
         loop.add_signal_handler(number, server.stop)
     loop.add_signal_handler(signal.SIGHUP, server.reload)
     await server.run()
-
-
-async def examine_site(site: Site, people: People, seed: int) -> None:
-    """Raises CtiError for files that the engine could not go by, with the people who are there."""
-    try:
-        profiles = await people.profiles()
-    except (SQLAlchemyError, OSError) as error:
-        raise CtiError(f"not published, people cannot be read: {type(error).__name__}: {error}"[:300]) from error
-    try:
-        validate(engine_configuration(site, profiles, seed))
-    except AcdError as error:
-        raise ConfigurationMismatchError(str(error)) from error
-
-
-async def keep_attempt(audit: AuditLog, attempt: Attempt) -> None:
-    """Into the audit. What was made live stays so where the database is away: the history of versions has it too."""
-    verb = "roll_back" if attempt.is_roll_back else "publish"
-    done = "flow_rolled_back" if attempt.is_roll_back else "flow_published"
-    detail: dict[str, object] = {"way": attempt.way.value, "from": attempt.before, "to": attempt.after}
-    if attempt.of:
-        detail["of"] = attempt.of
-    if attempt.note:
-        detail["note"] = attempt.note
-    if attempt.problems:
-        detail["problems"] = [problem[:MOST_SIGNS] for problem in attempt.problems[:MOST_PROBLEMS]]
-        detail["count"] = len(attempt.problems)
-    action = f"flow_{verb}_refused" if attempt.problems else done
-    try:
-        await audit.note(attempt.by, action, str(attempt.after), detail)
-    except (SQLAlchemyError, OSError) as error:
-        log.error("audit.not_written", action=action, by=attempt.by, version=attempt.after, error=str(error)[:300])
-
-
-@contextlib.asynccontextmanager
-async def with_publisher(settings: Settings) -> AsyncIterator[Publisher]:
-    """Publishing for a command; the server, if it runs, heeds it within a second."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        await migrate(settings.database_url)
-        store = Store(settings.database_url)
-    except (SQLAlchemyError, ScreenpopError, OSError) as error:
-        raise CtiError(f"not published, the database cannot be used: {type(error).__name__}: {error}"[:300]) from error
-    now, sounds = Clock().now, sound_cache(settings)
-
-    async def examine(site: Site) -> None:
-        await examine_site(site, People(store), settings.seed)
-
-    try:
-        yield Publisher(
-            Versions(settings.versions_dir, now, kept=settings.keep_versions),
-            settings.site_dir,
-            sounds,
-            examine=examine,
-            tell=partial(keep_attempt, AuditLog(store, now)),
-        )
-    finally:
-        await sounds.close()
-        await store.close()
 
 
 @contextlib.asynccontextmanager

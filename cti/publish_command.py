@@ -1,26 +1,46 @@
-"""The commands `callyard flow publish`, `versions`, `diff`, `rollback`. A running server heeds them within a second."""
+"""The commands `callyard flow publish`, `versions`, `diff`, `rollback`. A running server heeds them within a second.
+
+Also what publishing needs of the web side, for the server as for commands: people to hold files against, and the audit.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
+import structlog
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
+from acd.configuration import validate
+from acd.errors import AcdError
 from cti.clock import Clock
 from cti.config import load_settings
+from cti.configuration import ConfigurationMismatchError, engine_configuration
 from cti.errors import CtiError
 from cti.press import VersionLine, version_lines
-from cti.publishing import Outcome, Publisher
+from cti.publishing import Attempt, Outcome, Publisher
 from cti.settings import Settings
 from cti.sounds import sound_cache
 from cti.terminal import fail
 from cti.version_calls import read_calls
 from cti.versions import Versions
 from ivr.errors import SiteError
+from ivr.site import Site
+from screenpop.audit import AuditLog
+from screenpop.db.store import Store
+from screenpop.errors import ScreenpopError
+from screenpop.people import People
+
+log = structlog.get_logger(__name__)
+
+#: What the audit keeps of why somebody was refused.
+MOST_PROBLEMS, MOST_SIGNS = 20, 500
 
 Note = Annotated[str, typer.Option(help="what changed, for who reads the history")]
 
@@ -90,8 +110,6 @@ def _versions(settings: Settings) -> Versions:
 
 
 def _done(work: Callable[[Publisher], Awaitable[Outcome]]) -> Outcome:
-    from cti.main import with_publisher
-
     async def run() -> Outcome:
         async with with_publisher(load_settings()) as publisher:
             return await work(publisher)
@@ -100,3 +118,63 @@ def _done(work: Callable[[Publisher], Awaitable[Outcome]]) -> Outcome:
         return asyncio.run(run())
     except (SiteError, CtiError) as error:
         fail(str(error))
+
+
+async def examine_site(site: Site, people: People, seed: int) -> None:
+    """Raises CtiError for files that the engine could not go by, with the people who are there."""
+    try:
+        profiles = await people.profiles()
+    except (SQLAlchemyError, OSError) as error:
+        raise CtiError(f"not published, people cannot be read: {type(error).__name__}: {error}"[:300]) from error
+    try:
+        validate(engine_configuration(site, profiles, seed))
+    except AcdError as error:
+        raise ConfigurationMismatchError(str(error)) from error
+
+
+async def keep_attempt(audit: AuditLog, attempt: Attempt) -> None:
+    """Into the audit. What was made live stays so where the database is away: the history of versions has it too."""
+    verb = "roll_back" if attempt.is_roll_back else "publish"
+    done = "flow_rolled_back" if attempt.is_roll_back else "flow_published"
+    detail: dict[str, object] = {"way": attempt.way.value, "from": attempt.before, "to": attempt.after}
+    if attempt.of:
+        detail["of"] = attempt.of
+    if attempt.note:
+        detail["note"] = attempt.note
+    if attempt.problems:
+        detail["problems"] = [problem[:MOST_SIGNS] for problem in attempt.problems[:MOST_PROBLEMS]]
+        detail["count"] = len(attempt.problems)
+    action = f"flow_{verb}_refused" if attempt.problems else done
+    try:
+        await audit.note(attempt.by, action, str(attempt.after), detail)
+    except (SQLAlchemyError, OSError) as error:
+        log.error("audit.not_written", action=action, by=attempt.by, version=attempt.after, error=str(error)[:300])
+
+
+@contextlib.asynccontextmanager
+async def with_publisher(settings: Settings) -> AsyncIterator[Publisher]:
+    """Publishing for a command; the server, if it runs, heeds it within a second."""
+    from screenpop.db.migrate import migrate  # takes long to load, and most commands never need it
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        await migrate(settings.database_url)
+        store = Store(settings.database_url)
+    except (SQLAlchemyError, ScreenpopError, OSError) as error:
+        raise CtiError(f"not published, the database cannot be used: {type(error).__name__}: {error}"[:300]) from error
+    now, sounds = Clock().now, sound_cache(settings)
+
+    async def examine(site: Site) -> None:
+        await examine_site(site, People(store), settings.seed)
+
+    try:
+        yield Publisher(
+            Versions(settings.versions_dir, now, kept=settings.keep_versions),
+            settings.site_dir,
+            sounds,
+            examine=examine,
+            tell=partial(keep_attempt, AuditLog(store, now)),
+        )
+    finally:
+        await sounds.close()
+        await store.close()

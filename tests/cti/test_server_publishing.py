@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from cti.cli import app
 from cti.configuration import ConfigurationMismatchError
-from cti.main import Server, with_publisher, with_store
+from cti.main import Server, with_store
+from cti.publish_command import with_publisher
 from cti.settings import Settings
 from cti.sounds import SoundCache, SoundError
 from cti.versions import VersionError, Versions

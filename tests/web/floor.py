@@ -30,8 +30,8 @@ from acd.events import (
 )
 from acd.model import AgentProfile, Configuration, Phone, Presence, QueueRules
 from acd.snapshot import Board, board, interaction_view
-from cti.main import keep_attempt
 from cti.press import Press
+from cti.publish_command import keep_attempt
 from cti.publishing import Published, Publisher
 from cti.site_flows import SiteFlows
 from cti.sounds import SoundCache, SoundError
