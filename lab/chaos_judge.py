@@ -14,6 +14,9 @@ from lab.sipp import SippLine
 
 #: Whoever was answered so much later than another must not be rung for sooner.
 ORDER_SLACK_MS = 1_000
+#: Two agents who are free at the same instant are offered in order and rung side by side: within this, the order in
+#: which their phones ring says nothing.
+SAME_INSTANT_MS = 250
 #: How long two phones may ring for one caller by the logs' own grain.
 DOUBLE_SLACK_MS = 200
 
@@ -74,7 +77,7 @@ def order_violations(answered: Iterable[SippLine], stories: Iterable[PhoneStory]
     pairs = []
     for place, (came_ms, earlier) in enumerate(came):
         for later_ms, later in came[place + 1 :]:
-            if later_ms > came_ms + ORDER_SLACK_MS and rung[later] < rung[earlier]:
+            if later_ms > came_ms + ORDER_SLACK_MS and rung[later] < rung[earlier] - SAME_INSTANT_MS:
                 pairs.append((earlier, later))
     return pairs
 

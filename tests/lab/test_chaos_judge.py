@@ -40,6 +40,9 @@ def test_who_is_overtaken_is_named_with_who_overtook() -> None:
     assert order_violations([SippLine(0, "answered", "a"), SippLine(2_000, "answered", "b")], stories) == [("a", "b")]
     at_once = [SippLine(0, "answered", "a"), SippLine(900, "answered", "b")]
     assert order_violations(at_once, stories) == [], "who came at the same time has no order"
+    side_by_side = phone_stories([*call("b", 0), *call("a", 200, "2002")])
+    came = [SippLine(0, "answered", "a"), SippLine(2_000, "answered", "b")]
+    assert order_violations(came, side_by_side) == [], "two agents were free at once"
 
 
 def look(state: str, since_s: float = 1.0) -> dict[str, PhoneLook]:
