@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cti.settings import PREFIX, AmiNode, ConfigError, Settings
+from ivr.positions import read_document
 
 __all__ = ["AmiNode", "ConfigError", "Settings", "describe", "load_settings"]
 
@@ -68,6 +69,7 @@ def _read_file(file: Path) -> tuple[dict[str, Any], Any]:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
+    _refuse_bombs(file, text)
     try:
         tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
@@ -76,13 +78,21 @@ def _read_file(file: Path) -> tuple[dict[str, Any], Any]:
         # A doubled key is quoted with its value, which may be a secret.
         what = (error.problem or error.context or "not YAML").partition(" with value ")[0]
         raise ConfigError(f"{where}: {what}") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: an integer of thousands of digits
         raise ConfigError(f"{file}: not YAML: {error}") from None
     if tree is None:
         return {}, None
     if not isinstance(tree, Mapping):
         raise ConfigError(f"{file}:1:1: expected keys and values, came {type(tree).__name__}")
     return _plain(tree, file.absolute().parent), tree
+
+
+def _refuse_bombs(file: Path, text: str) -> None:
+    """Aliases, tags and deep nesting, by which a small file becomes one without end. Syntax is told by who reads it."""
+    document, problems = read_document(str(file), text.encode())
+    refused = [each for each in problems if "not YAML" not in each.message]
+    if document is None and refused:
+        raise ConfigError("\n".join(map(str, refused)))
 
 
 def _plain(node: Any, folder: Path, key: str = "") -> Any:

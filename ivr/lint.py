@@ -5,8 +5,9 @@ A file that could not be read takes part as unknown (None), so that one mistake 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path as Folder
 
 from ivr.conditions import Condition, ConditionError
@@ -31,7 +32,7 @@ CALL_VARIABLES = ("caller", "dialled", "interaction_id", "language")
 RESERVED = (*CALL_VARIABLES, "customer", "history")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Names:
     """What the files give names to; None where a file could not be read."""
 
@@ -81,16 +82,27 @@ class Names:
         """The site's default language, empty while it is unknown."""
         return self.settings.default_language if self.settings else ""
 
+    @cached_property
+    def _named(self) -> Mapping[str, Sequence[str]]:
+        return {name: flows_named(layout) for name, layout in self.layouts.items()}
+
+    @cached_property
+    def _reached(self) -> dict[str, frozenset[str]]:
+        """What was asked for already: with many flows, each is asked for at every step of all others."""
+        return {}
+
     def reached_from(self, flow: str) -> frozenset[str]:
         """The flows that a call which starts in `flow` may come to, itself included."""
-        reached: set[str] = set()
-        waiting = [flow]
-        while waiting:
-            name = waiting.pop()
-            if name not in reached and name in self.layouts:
-                reached.add(name)
-                waiting += flows_named(self.layouts[name])
-        return frozenset(reached)
+        if flow not in self._reached:
+            reached: set[str] = set()
+            waiting = [flow]
+            while waiting:
+                name = waiting.pop()
+                if name not in reached and name in self.layouts:
+                    reached.add(name)
+                    waiting += self._named[name]
+            self._reached[flow] = frozenset(reached)
+        return self._reached[flow]
 
     def variables(self, flow: str) -> frozenset[str]:
         """The variables that a text or condition of a flow may use."""
@@ -108,12 +120,19 @@ class Names:
         steps = (placed.step for layout in self.leading_to(flow) for placed in layout.steps.values())
         return frozenset(name for step in steps for name in step.secrets())
 
-    def leading_to(self, flow: str) -> Iterator[Layout]:
+    @cached_property
+    def _leading(self) -> dict[str, tuple[Layout, ...]]:
+        return {}
+
+    def leading_to(self, flow: str) -> Sequence[Layout]:
         """The flows that a call may have been in when it is in this one, itself included, and sub-flows of them."""
-        leading = {name for name in self.layouts if flow in self.reached_from(name)}
-        entered = (step.subflow for name in leading for step in self._subflows(name))
-        come_back = {name for subflow in entered for name in self.reached_from(subflow)}
-        return (layout for name, layout in self.layouts.items() if name in leading | come_back)
+        if flow not in self._leading:
+            leading = {name for name in self.layouts if flow in self.reached_from(name)}
+            entered = {step.subflow for name in leading for step in self._subflows(name)}
+            come_back = {name for subflow in entered for name in self.reached_from(subflow)}
+            among = leading | come_back
+            self._leading[flow] = tuple(layout for name, layout in self.layouts.items() if name in among)
+        return self._leading[flow]
 
     def _subflows(self, flow: str) -> Iterator[SubflowStep]:
         steps = (placed.step for placed in self.layouts[flow].steps.values())

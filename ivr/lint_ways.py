@@ -74,6 +74,8 @@ class _Ways:
         self._names = names
         self._layouts = names.layouts
         self.is_circular = False
+        #: Asked at every step that leads there, so each flow is looked at once.
+        self._passing: dict[str, bool] = {}
 
     def _steps(self) -> Iterator[tuple[Place, Placed]]:
         for flow, layout in self._layouts.items():
@@ -189,6 +191,11 @@ class _Ways:
 
     def _passes(self, flow: str) -> bool:
         """Whether a call may come back from a sub-flow without having been waited for."""
+        if flow not in self._passing:
+            self._passing[flow] = self._comes_back(flow)
+        return self._passing[flow]
+
+    def _comes_back(self, flow: str) -> bool:
         first = self._first(flow)
         if first is None:
             return True

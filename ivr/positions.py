@@ -33,9 +33,11 @@ Value = None | bool | int | float | str | tuple["Value", ...] | dict[str, "Value
 MOST_BYTES = 512 * 1024
 MOST_DEPTH = 24
 MOST_VALUES = 20_000
+MOST_REPEATED = 100
 
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,18}|[0-9]{1,18}(\.[0-9]{0,18})?)([eE][-+]?[0-9]{1,2})?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LOST_HASH = re.compile(r"^(\s*)#\s*:", re.MULTILINE)
 
 
@@ -95,12 +97,16 @@ def read_document(file: str, content: bytes) -> tuple[Document | None, list[Prob
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return None, [Problem(file, line, 1, f"byte 0x{content[error.start]:02x} is not UTF-8: expected UTF-8 text")]
+    if (found := _CONTROL.search(text)) is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        column = found.start() - text.rfind("\n", 0, found.start())
+        return None, [Problem(file, line, column, f"character 0x{ord(found[0]):02x} cannot stand in a file: remove it")]
     builder = _Builder(Document(file))
     lost = [_lost_hash(file, text, match) for match in _LOST_HASH.finditer(text)]
     try:
         builder.build(YAML(typ="safe", pure=True).parse(text))
     except _Refused as error:
-        return None, [*lost, Problem(file, error.line, error.column, error.message)]
+        return None, [*lost, *builder.problems, Problem(file, error.line, error.column, error.message)]
     except YAMLError as error:
         return None, [*lost, _syntax_problem(file, error)]
     return builder.document, lost + builder.problems
@@ -208,6 +214,8 @@ class _Builder:
     def _repeated(self, name: str, key: Any, earlier: Entry) -> None:
         message = f"{quote(name)} stands here twice: first at line {earlier.key.line}, column {earlier.key.column}"
         mark = _mark(key)
+        if len(self.problems) >= MOST_REPEATED:
+            raise _Refused(key.start_mark, f"{message}; more than {MOST_REPEATED} keys of this file do")
         self.problems.append(Problem(self.document.file, mark.line, mark.column, message))
 
 

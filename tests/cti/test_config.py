@@ -155,3 +155,22 @@ def test_description_masks_secrets_and_can_be_read_again(tmp_path: Path) -> None
     assert again.web_origins == settings.web_origins
     assert again.ami[1] == settings.ami[1]
     assert again.limits == settings.limits
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &a [x]\nb: [*a, *a]\n", "1:4: an anchor (&a) is not allowed here"),
+        ("a: " + "[" * 100_000, "nested deeper than 24 levels"),
+        ("a: !!python/object/apply:os.system [x]\n", "1:4: a tag (!!python/object/apply:os.system) is not allowed"),
+        ("a: \0\n", "1:4: character 0x00 cannot stand in a file"),
+        ("a: " + "9" * 10_000, "not YAML: Exceeds the limit"),
+    ],
+)
+def test_a_file_made_to_do_harm_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "callyard.yaml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError) as refused:
+        load_settings(file, {})
+    assert said in str(refused.value)

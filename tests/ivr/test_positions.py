@@ -76,7 +76,7 @@ def test_a_repeated_key_keeps_the_first_value_and_the_places_below_it() -> None:
         (b"a: 1\nb: \xe4\n", "x.yaml:2:1: byte 0xe4 is not UTF-8: expected UTF-8 text"),
         (b"%YAML 1.1\n---\na: 1\n", "x.yaml:2:1: a %YAML directive of another version: expected YAML 1.2"),
         (b"? [a]\n: 1\n", "x.yaml:1:3: a list or a mapping cannot be a key: expected a word"),
-        (b"a: \x00\n", "x.yaml:1:1: not YAML: unacceptable character #x0000: special characters are not allowed"),
+        (b"a: \x00\n", "x.yaml:1:4: character 0x00 cannot stand in a file: remove it"),
         (
             b"a: @x\n",
             "x.yaml:1:4: not YAML: found character '@' that cannot start any token: while scanning for the next token",
