@@ -218,8 +218,8 @@ class Run:
 
 
 @asynccontextmanager
-async def open_stage(folder: Path, database_url: str) -> AsyncIterator[Stage]:
-    """Asterisk, phones, desktops that are ready, and the server behind a wire."""
+async def open_stage(folder: Path, database_url: str, *, seats: bool = True) -> AsyncIterator[Stage]:
+    """Asterisk, phones, desktops that are ready (with `seats`), and the server behind a wire."""
     async with (
         agents(folder / "phones", ring_s=RING_S, talk_s=TALK_S, limit_s=7_200) as phones,
         open_world(
@@ -238,7 +238,8 @@ async def open_stage(folder: Path, database_url: str) -> AsyncIterator[Stage]:
         await wire.mend()
         try:
             await world.start_server()
-            await _seat_agents(world)
+            if seats:
+                await _seat_agents(world)
             yield Stage(world, wire, phones)
         finally:
             await wire.cut()

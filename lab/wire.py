@@ -36,6 +36,8 @@ class Wire:
         self._stammers = False
         self._truncates = False
         self._noise = b""
+        #: Connections that were taken so far.
+        self.taken = 0
 
     # --- faults --------------------------------------------------------------------------------------------
 
@@ -97,6 +99,7 @@ class Wire:
         except OSError:
             writer.transport.abort()
             return
+        self.taken += 1
         self._between[writer] = False
         for source, sink in ((reader, to), (there, writer)):
             self._writers.add(sink)
