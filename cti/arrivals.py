@@ -208,9 +208,9 @@ class Arrivals:
             execution,
             is_resumed=known and state is not None,
             prelude=first,
+            lost_us=carried.lost_us(self._dispatcher.now()),
         )
         session.has_answered = carried.greeted == "1"
-        session.lost_us = carried.lost_us(self._dispatcher.now())
         return session
 
     def _judged(self, rule: NumberRule, first: Prelude | None, caller: str) -> tuple[NumberRule, Prelude | None]:

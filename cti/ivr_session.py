@@ -84,6 +84,7 @@ class IvrSession:
         is_resumed: bool = False,
         prelude: Prelude | None = None,
         opening: Opening | None = None,
+        lost_us: int = 0,
     ) -> None:
         self.interaction_id = interaction_id
         self._ports = ports = replace(ports, sounds=ports.sounds.of(execution.site))
@@ -101,21 +102,11 @@ class IvrSession:
         self._wish: Wish | None = None
         self._messages_asked = 0
         self._handset = Handset(ports, conversation, node, interaction_id, lambda: self._queue_wait.is_wanted)
-        self._queue_wait = QueueWait(ports, conversation, node, interaction_id, self._handset)
+        self._queue_wait = QueueWait(ports, conversation, node, interaction_id, self._handset, lost_us)
         self._recorder = CallRecorder(ports, conversation, interaction_id, self._handset)
         self._errands = Errands(ports, interaction_id, self._handset)
         self._has_effects = False
         self.interaction_closed = asyncio.Event()
-
-    @property
-    def lost_us(self) -> int:
-        """How long the caller has waited for a server that was away: whoever asks for an agent has asked so much
-        sooner."""
-        return self._queue_wait.lost_us
-
-    @lost_us.setter
-    def lost_us(self, value: int) -> None:
-        self._queue_wait.lost_us = value
 
     @property
     def flow(self) -> str:

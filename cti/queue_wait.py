@@ -74,8 +74,10 @@ class QueueWait:
     """One call's waits, one after the other."""
 
     def __init__(
-        self, ports: SessionPorts, conversation: AgiConversation, node: Node, interaction_id: str, handset: Handset
-    ) -> None:
+        self, ports: SessionPorts, conversation: AgiConversation, node: Node, interaction_id: str, handset: Handset,
+        lost_us: int = 0,
+    ) -> None:  # fmt: skip
+        """`lost_us`: how long the caller has waited for a server that was away; so much sooner they have asked."""
         self.interaction_id = interaction_id
         self._handset = handset
         self._ports = ports
@@ -88,7 +90,7 @@ class QueueWait:
         self.callback_talk = CallbackTalk(ports, interaction_id, handset, lambda: bool(self._rings))
         self._key = ""
         self._wants_callback = False
-        self.lost_us = 0
+        self._lost_us = lost_us
 
     @property
     def is_wanted(self) -> bool:
@@ -242,7 +244,7 @@ class QueueWait:
                 preferred=preferred,
                 preferred_us=round(step.preferred_s * 1_000_000) if preferred else 0,
                 max_wait_us=round(step.max_wait_s * 1_000_000),
-                first_asked_at=self._ports.dispatcher.now() - self.lost_us if self.lost_us else None,
+                first_asked_at=self._ports.dispatcher.now() - self._lost_us if self._lost_us else None,
             )
         )
 

@@ -23,7 +23,7 @@ import orjson
 import uvloop
 
 from lab.ami_look import AmiLook, ami_look
-from lab.chaos import LINES, Stage, open_stage
+from lab.chaos_stage import LINES, Stage, open_stage
 from lab.sipp import SippCaller, callers
 from lab.stage import FAULTS, cancelled_by_signals
 from lab.system import ensure

@@ -19,8 +19,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,40 +31,20 @@ import uvloop
 from lab.ami_look import ami_look
 from lab.chaos_faults import Fault, FaultKind, draw_faults
 from lab.chaos_judge import PhoneLook, doubled, lost, order_violations, phone_stories, records, wrong_states
+from lab.chaos_stage import AGENTS, LINES, TALK_S, ChaosError, Stage, open_stage
 from lab.chaos_tables import Tables, tables
-from lab.desktop import Habits
-from lab.sipp import SippCaller, SippResult, SippRun, agents, callers
+from lab.sipp import SippCaller, SippResult, SippRun, callers
 from lab.stage import FAULTS, cancelled_by_signals
 from lab.system import ensure
-from lab.wire import Wire
-from lab.world import World, open_world
 
-SITE = Path(__file__).parent / "chaos-site"
-AGENTS = {f"agent{number}": f"{2000 + number}" for number in range(1, 9)}
-LINES = {"short": "+498999998500", "full": "+498999998502"}
-RING_S, TALK_S, WRAP_UP_S = 0.3, 4.0, 0.5
 #: Calls a second, of each line.
 RATES = {"short": 0.45, "full": 0.25}
 #: Nobody gives up; who was not served after so long is lost.
 PATIENCE_S = 240.0
-_READY_S = 120.0
 _LOOK_EVERY_S = 1.0
 _STABLE_S = 1.5
 _SETTLE_S = 90.0
 _FLOOD = 5_000
-
-
-class ChaosError(Exception):
-    """The run could not be played to its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What a run plays on. `phones`: SIPp as the phones of all agents."""
-
-    world: World
-    wire: Wire
-    phones: SippRun
 
 
 class Run:
@@ -212,49 +192,6 @@ class Run:
             return {AGENTS[each["id"]]: each["state"] for each in answer.json() if each["id"] in AGENTS}
         except (httpx.HTTPError, ValueError):
             return {}
-
-
-# --- the world ---------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def open_stage(folder: Path, database_url: str, *, seats: bool = True) -> AsyncIterator[Stage]:
-    """Asterisk, phones, desktops that are ready (with `seats`), and the server behind a wire."""
-    async with (
-        agents(folder / "phones", ring_s=RING_S, talk_s=TALK_S, limit_s=7_200) as phones,
-        open_world(
-            folder,
-            site_dir=SITE,
-            phone_addresses=dict.fromkeys(AGENTS, f"127.0.0.1:{phones.port}"),
-            database_url=database_url,
-            node_changes={"away_ungreeted_s": 45},
-            starts_server=False,
-            tells_story=False,
-        ) as world,
-    ):
-        wire = Wire(world.node.ami_port)
-        config = world.folder / "callyard.yaml"
-        config.write_text(config.read_text().replace(f"port: {world.node.ami_port},", f"port: {wire.port},"))
-        await wire.mend()
-        try:
-            await world.start_server()
-            if seats:
-                await _seat_agents(world)
-            yield Stage(world, wire, phones)
-        finally:
-            await wire.cut()
-
-
-async def _seat_agents(world: World) -> None:
-    for username in AGENTS:
-        world.seat(username, Habits(wrap_up_s=WRAP_UP_S, back_after_s=1.0))
-    try:
-        async with asyncio.timeout(_READY_S):
-            while not all(desktop.agent.get("state") == "ready" for desktop in world.desktops.values()):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        states = {name: desktop.agent.get("state", "no desktop") for name, desktop in world.desktops.items()}
-        raise ChaosError(f"not ready within {_READY_S:.0f} s: {states}") from None
 
 
 # --- one run -----------------------------------------------------------------------------------------------
