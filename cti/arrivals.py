@@ -30,7 +30,8 @@ from cti.dispatcher import Dispatcher
 from cti.door import Door, NobodyBlocked
 from cti.exchange import Exchange
 from cti.fastagi import AgiConversation
-from cti.ivr_session import HANGUP_CAUSES, IvrSession
+from cti.hangup_causes import HANGUP_CAUSES
+from cti.ivr_session import IvrSession
 from cti.node import Node
 from cti.ports import Measures
 from cti.prelude import NoMeasures, Prelude, prelude

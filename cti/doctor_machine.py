@@ -18,10 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cti.findings import Finding, good, warning, wrong
+from cti.secrets_of_site import SecretError, read_secret
 from cti.settings import AmiNode, ConfigError, Settings
 from cti.sounds import Speech
 from ivr.errors import SiteError
 from ivr.loader import load_site
+from ivr.site import Site
+from ivr.step_kinds.base import Thing
 
 LEAST_PYTHON = (3, 11)
 FILES_PER_CALL = 6
@@ -151,7 +154,24 @@ def examine_site(site_dir: Path) -> list[Finding]:
         site = load_site(site_dir)
     except SiteError as error:
         return [wrong(f"site {problem}", "correct the file") for problem in error.problems]
-    return [good(f"site {site_dir}: {len(site.flows)} flows, {len(site.queues)} queues")]
+    found = [good(f"site {site_dir}: {len(site.flows)} flows, {len(site.queues)} queues")]
+    return found + _examine_endpoints(site)
+
+
+def _examine_endpoints(site: Site) -> list[Finding]:
+    """Look for the secrets of the endpoints that something uses."""
+    steps = (placed.step for layout in site.layouts.values() for placed in layout.steps.values())
+    used = {named.name for step in steps for named in step.named() if named.thing is Thing.WEBHOOK}
+    if site.settings.text_messages is not None:
+        used.add(site.settings.text_messages.webhook)
+    found = []
+    for name in sorted(used):
+        for header, reference in site.webhooks[name].secret_headers.items():
+            try:
+                read_secret(reference, site.folder, os.environ)
+            except SecretError as error:
+                found.append(wrong(f"webhook {name}: the secret of {header} {error}", "put it there"))
+    return found
 
 
 def examine_failsafe(settings: Settings, file_names: Sequence[str]) -> list[Finding]:

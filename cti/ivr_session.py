@@ -22,6 +22,7 @@ from cti.errands import Errands
 from cti.fastagi import AgiConversation
 from cti.footsteps import Footsteps
 from cti.handset import Handset
+from cti.hangup_causes import HANGUP_CAUSES
 from cti.left_messages import Wish, hand_over
 from cti.node import Node
 from cti.outbound import Refused
@@ -58,16 +59,6 @@ from ivr.steps import (
 )
 
 log = structlog.get_logger(__name__)
-
-#: A caller of a refused call hears the SIP status of this cause (Q.850).
-HANGUP_CAUSES = {
-    Cause.NORMAL: 16,
-    Cause.BUSY: 17,
-    Cause.CLOSED: 31,
-    Cause.BLOCKED: 21,
-    Cause.UNALLOCATED: 1,
-    Cause.CONGESTION: 34,
-}
 
 
 class IvrSession:

@@ -23,7 +23,7 @@ def read_secret(reference: SecretReference, folder: Path, environment: Mapping[s
     """The secret, without space around it. Files are found from the site's folder. Raises SecretError."""
     if reference.env is not None:
         if reference.env not in environment:
-            raise SecretError(f"expected in the environment variable {reference.env}, which is not set")
+            raise SecretError(f"is expected in the environment variable {reference.env}, which is not set")
         secret, place = environment[reference.env].strip(), f"the environment variable {reference.env}"
     else:
         file = folder / (reference.file or "")
@@ -34,5 +34,5 @@ def read_secret(reference: SecretReference, folder: Path, environment: Mapping[s
         except (OSError, UnicodeDecodeError) as error:
             raise SecretError(f"cannot be read from {file}: {type(error).__name__}") from None
     if len(secret) > MOST_CHARACTERS or not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", secret):
-        raise SecretError(f"expected one line of plain ASCII in {place}")
+        raise SecretError(f"is expected as one line of plain ASCII in {place}")
     return secret

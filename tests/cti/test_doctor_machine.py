@@ -22,6 +22,7 @@ from cti.doctor_machine import (
 from cti.findings import Finding, Level
 from cti.settings import AmiNode, Settings
 from cti.sounds import Speech
+from tests.fakes.site import small_site
 
 
 def levels(findings: list[Finding]) -> list[Level]:
@@ -111,6 +112,26 @@ def test_every_problem_of_the_site_is_a_finding(tmp_path: Path) -> None:
     findings = examine_site(tmp_path)
     assert findings
     assert set(levels(findings)) == {Level.ERROR}
+
+
+def test_secrets_of_endpoints_that_flows_use_are_looked_for(tmp_path: Path) -> None:
+    secret = "secret_headers: { Authorization: { file: token } }"
+    small_site(
+        tmp_path,
+        "  door:\n    - webhook: crm\n",
+        site="name: Test\ncountry: DE\ntime_zone: Europe/Berlin\nlanguages: [en]\ndefault_language: en\n"
+        "text_messages: { webhook: sms }\nfail_safe: { message: Nobody is there. }\n",
+        webhooks="".join(
+            f"{name}: {{ url: 'https://{name}.example.com', {secret} }}\n" for name in ("crm", "sms", "erp")
+        ),
+    )
+    missing = [finding.what for finding in examine_site(tmp_path) if finding.level is Level.ERROR]
+    assert missing == [
+        f"webhook {name}: the secret of Authorization cannot be read from {tmp_path / 'token'}: FileNotFoundError"
+        for name in ("crm", "sms")
+    ]
+    (tmp_path / "token").write_text("Bearer abc")
+    assert levels(examine_site(tmp_path)) == [Level.OK]
 
 
 def test_the_failsafes_sounds_are_looked_for(tmp_path: Path) -> None:
