@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from acd.codec import Plain, decode, encode
@@ -316,6 +317,13 @@ def is_promised(engine: Engine, interaction_id: str) -> bool:
     """`InteractionView.is_promised` without the rest of the view; False when unknown or closed."""
     interaction = engine.floor.interactions.get(interaction_id)
     return interaction is not None and interaction.is_promised
+
+
+def head_count(engine: Engine) -> tuple[Counter[AgentState], Counter[Stage]]:
+    """How many agents are in each state and interactions in each stage, without their views."""
+    floor = engine.floor
+    agents = Counter(agent.state for agent in floor.agents.values())
+    return agents, Counter(interaction.stage for interaction in floor.interactions.values())
 
 
 def _agent_view(agent: Agent) -> AgentView:

@@ -30,7 +30,7 @@ DEFAULT_FILE = "callyard.yaml"
 _FOREIGN = ("CALLYARD_HOME", "CALLYARD_LAB_")
 _LARGEST_FILE = 256 * 1024
 _MASK = "********"
-_PATH_KEYS = {"data_dir", "site_dir", "secret_file", "spool_dir"}
+_PATH_KEYS = {"data_dir", "site_dir", "secret_file", "spool_dir", "token_file"}
 
 
 def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -8,9 +8,9 @@ that everybody sees one order. There is no lock, because there is one loop.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
 import structlog
@@ -19,13 +19,14 @@ from acd.codec import Plain
 from acd.commands import Command, Fact, OfferClosed, OfferInteraction, Order, WithdrawOffer
 from acd.engine import Engine
 from acd.events import ClockReached, Event, RoutingPaused
-from acd.model import Stage
+from acd.model import AgentState, Stage
 from acd.snapshot import (
     Board,
     InteractionView,
     QueueView,
     board,
     dump,
+    head_count,
     interaction_view,
     is_promised,
     queue_view,
@@ -58,6 +59,7 @@ class Tally:
     pops_shown: int = 0
     pop_late: int = 0
     stalls: int = 0
+    offers_closed: Counter[str] = field(default_factory=Counter)
 
 
 class Dispatcher:
@@ -93,6 +95,8 @@ class Dispatcher:
         self.on_order: Callable[[Order], None] = lambda order: log.error("dispatcher.order_unheard", order=repr(order))
         self.on_stall: Callable[[], None] = lambda: None
         self.tally = Tally()
+        #: The journal could not be written when it was last tried: nothing is decided.
+        self.journal_refuses = False
 
     # --- what others ask -------------------------------------------------------------------------------
 
@@ -120,6 +124,13 @@ class Dispatcher:
             return queue_view(self._engine, queue_id)
         except KeyError:
             return None
+
+    def queues(self) -> tuple[QueueView, ...]:
+        return tuple(queue_view(self._engine, queue_id) for queue_id in self._engine.floor.queues)
+
+    def head_count(self) -> tuple[Counter[AgentState], Counter[Stage]]:
+        """How many agents are in each state, and interactions in each stage."""
+        return head_count(self._engine)
 
     def open_offer(self, interaction_id: str, agent_id: str) -> OfferInteraction | None:
         """The offer by which this agent's phone rings for this interaction, or None."""
@@ -203,7 +214,9 @@ class Dispatcher:
 
     def _decide(self, event: Event) -> None:
         now = self._clock.now()
+        self.journal_refuses = True
         position = self._journal.append(event, now)
+        self.journal_refuses = False
         self.tally.events += 1
         commands = self._engine.handle(event, now)
         if commands:
@@ -225,6 +238,7 @@ class Dispatcher:
                 self.tally.offers += 1
             elif isinstance(command, OfferClosed):
                 self._close(command)
+                self.tally.offers_closed[command.outcome] += 1
         facts = facts_of(commands)
         if facts:
             self._records.keep(position, facts)

@@ -12,6 +12,7 @@ a `JournalError` that names file and line, because what follows it cannot be tru
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -147,6 +148,7 @@ class Journal:
         self._dirty = False
         self.position = 0
         self.bytes_in_segment = 0
+        self.on_synced: Callable[[float], None] = lambda seconds: None
         self.on_sync_failed: Callable[[OSError], None] = lambda error: log.error(
             "journal.sync_failed", error=str(error)
         )
@@ -205,6 +207,14 @@ class Journal:
         os.close(self._lock_fd)
         self._lock_fd = -1
         raise JournalError(f"{self._folder}: another process writes this journal; stop it first") from cause
+
+    def size(self) -> tuple[int, int]:
+        """How many segments there are, and their bytes."""
+        sizes = []
+        for path in segment_paths(self._folder):
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                sizes.append(path.stat().st_size)
+        return len(sizes), sum(sizes)
 
     def begin_segment(self, engine: Engine, now: int) -> None:
         """Start a new segment with the engine's whole state; older ones beyond the limit are removed.
@@ -271,8 +281,11 @@ class Journal:
             if self._dirty:
                 self._dirty = False
                 fd = self._fd
+                loop = asyncio.get_running_loop()
+                began = loop.time()
                 try:
                     await asyncio.to_thread(os.fdatasync, fd)
+                    self.on_synced(loop.time() - began)
                 except OSError as error:
                     if fd == self._fd:  # else a new segment was begun meanwhile, and the old one synced by that
                         self._dirty = True

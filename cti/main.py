@@ -49,7 +49,9 @@ from cti.inquiry import JournalInquiry
 from cti.journal import Entry, Journal, Segment, replay
 from cti.left_messages import watch_messages
 from cti.logs import set_up_logs
+from cti.loop_lag import LoopLag, Spread
 from cti.messages import Messages
+from cti.metrics import Metrics, Sources
 from cti.node import Node
 from cti.outbound import Outbound
 from cti.place import SitePlace
@@ -75,7 +77,7 @@ from ivr.errors import SiteError
 from ivr.loader import load_site
 from ivr.prompts import text_prompt
 from ivr.site import Site, texts
-from screenpop.app import create_app
+from screenpop.app import create_app, own_version
 from screenpop.audit import AuditLog
 from screenpop.blocks import Blocks, BlocksHeeded
 from screenpop.customers import CustomerDirectory
@@ -152,6 +154,7 @@ class Server:
         self._reload = asyncio.Event()
         self._reading = asyncio.Lock()
         self._reload_by = BY_SIGNAL
+        self._lag, self._sync = LoopLag(), Spread()
 
     def stop(self) -> None:
         self._stop.set()
@@ -234,6 +237,7 @@ class Server:
             sync_every_s=self.settings.journal.fsync_ms / 1000,
             keep_segments=self.settings.journal.keep_segments,
         )
+        journal.on_synced = self._sync.note
         stack.callback(journal.close)
         segment = journal.open()
         engine, offers = await self._rebuild(segment)
@@ -440,12 +444,14 @@ class Server:
             flows=SiteFlows(lambda: self.site, self._clock.now),
             footfall=self._footfall,
             publishing=Press(self._publisher, self.published, self._read_again),
+            exposition=self._metrics(agi, arrivals, door, webhooks),
         )
         days = settings.retention
         kept = {settings.messages_dir: days.messages_days, settings.recordings_dir: days.recordings_days}
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(self.dispatcher.keep_time(), name="time"),
+                tasks.create_task(self._lag.run(), name="lag"),
                 tasks.create_task(self._journal.keep_synced(), name="journal"),
                 tasks.create_task(self.recovery.run(), name="recovery"),
                 tasks.create_task(self._prepare_sounds(), name="sounds"),
@@ -467,6 +473,27 @@ class Server:
                     await self._stop.wait()
             for task in running:
                 task.cancel()
+
+    def _metrics(self, agi: AgiServer, arrivals: Arrivals, door: Door, webhooks: Webhooks) -> Metrics:
+        sources = Sources(
+            dispatcher=self.dispatcher,
+            exchange=self.exchange,
+            why_not=lambda: self.recovery.why_not,
+            nodes=self._nodes,
+            agi=agi,
+            agi_sessions_most=self.settings.limits.agi_sessions,
+            arrivals=arrivals,
+            door=door,
+            webhooks=webhooks,
+            records=self._records,
+            journal=self._journal,
+            sync=self._sync,
+            lag=self._lag,
+            data_dir=self.settings.data_dir,
+            version=own_version(),
+            site_version=lambda: self.published.number,
+        )
+        return Metrics(sources, self.settings.metrics.read_token())
 
     def _reach(self) -> Reach:
         """Whom flows may give callers to, as site and people are now."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 
 import structlog
 
@@ -35,6 +36,16 @@ SETTLE_S = 4.0
 RETRY_S = 1.0
 
 
+class WhyNot(StrEnum):
+    """Why calls are not routed: the words of `GET /api/health`."""
+
+    STARTING = "starting"
+    READING = "reading"
+    LINK_DOWN = "link_down"
+    JOURNAL = "journal"
+    DATABASE = "database"
+
+
 class Recovery:
     """Keeps the picture true. One reading at a time; a gap that comes meanwhile makes another follow."""
 
@@ -55,27 +66,28 @@ class Recovery:
         self._prepare_node = prepare_node
         self._settle_s = settle_s
         self._wanted = asyncio.Event()
-        self._why_not: set[str] = {"starting"}
+        self._why_not: set[str] = {WhyNot.STARTING}
         self.world_known = asyncio.Event()
 
     @property
     def why_not(self) -> tuple[str, ...]:
         """Why nobody is offered calls now; empty when routing goes on."""
-        return tuple(sorted(self._why_not))
+        refused = {WhyNot.JOURNAL} if self._dispatcher.journal_refuses else set[str]()
+        return tuple(str(word) for word in sorted(self._why_not | refused))
 
-    def pause(self, why: str) -> None:
+    def pause(self, why: WhyNot) -> None:
         """Stop offering until the world has been read again."""
         self._why_not.add(why)
-        self._dispatcher.submit(RoutingPaused(why))
+        self._dispatcher.submit(RoutingPaused(str(why)))
 
     def link_lost(self, node: str, reason: str) -> None:
         log.warning("link.lost", node=node, reason=reason)
-        self.pause("link_down")
+        self.pause(WhyNot.LINK_DOWN)
 
     def read_again(self) -> None:
         """Read the world as soon as possible (a link came up, the process was stopped)."""
         self._exchange.hold_events()
-        self._why_not.add("reading")
+        self._why_not.add(WhyNot.READING)
         self._wanted.set()
 
     async def run(self) -> None:
@@ -99,7 +111,7 @@ class Recovery:
                     self._wanted.set()
 
     async def _read(self, node: Node) -> None:
-        self.pause("reading")
+        self.pause(WhyNot.READING)
         self._exchange.hold_events()
         try:
             await self._prepare_node(node)

@@ -61,13 +61,36 @@ class AmiNode(_Frozen):
         if self.secret is not None:
             return self.secret.get_secret_value()
         assert self.secret_file is not None
-        try:
-            secret = self.secret_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"ami node {self.name}: cannot read {self.secret_file}: {error}") from error
-        if not secret or "\n" in secret:
-            raise ConfigError(f"ami node {self.name}: expected one line with the secret in {self.secret_file}")
-        return secret
+        return _secret_in(self.secret_file, f"ami node {self.name}")
+
+
+def _secret_in(file: Path, whose: str) -> str:
+    try:
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{whose}: cannot read {file}: {error}") from error
+    if not secret or "\n" in secret:
+        raise ConfigError(f"{whose}: expected one line with the secret in {file}")
+    return secret
+
+
+class MetricsSettings(_Frozen):
+    """`token` or `token_file`: lets programs elsewhere read the figures; without it only this machine may."""
+
+    token: SecretStr | None = None
+    token_file: AbsolutePath | None = None
+
+    @model_validator(mode="after")
+    def _one_token(self) -> MetricsSettings:
+        if self.token is not None and self.token_file is not None:
+            raise ValueError("metrics: expected at most one of token, token_file")
+        return self
+
+    def read_token(self) -> str:
+        """Return it, empty where there is none. Raises `ConfigError` if its file cannot be read."""
+        if self.token_file is not None:
+            return _secret_in(self.token_file, "metrics.token_file")
+        return self.token.get_secret_value() if self.token is not None else ""
 
 
 class JournalSettings(_Frozen):
@@ -186,6 +209,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     log: LogSettings = LogSettings()
     limits: LimitSettings = LimitSettings()
+    metrics: MetricsSettings = MetricsSettings()
     retention: RetentionSettings = RetentionSettings()
     speech: SpeechSettings = SpeechSettings()
     failsafe: FailsafeSettings = FailsafeSettings()

@@ -18,7 +18,7 @@ from screenpop.emergencies import Emergencies
 from screenpop.live import Live
 from screenpop.moves import Moves
 from screenpop.people import People
-from screenpop.ports import Desk, Flows, Inquiry, Publishing, Standing
+from screenpop.ports import Desk, Exposition, Flows, Inquiry, Publishing, Standing
 from screenpop.routes import audit as audit_routes
 from screenpop.routes import blocks as blocks_routes
 from screenpop.routes import (
@@ -30,6 +30,7 @@ from screenpop.routes import (
     health,
     interactions,
     messages,
+    metrics,
     session,
     statuses,
     surveys,
@@ -58,11 +59,13 @@ def create_app(
     flows: Flows | None = None,
     footfall: Standing | None = None,
     publishing: Publishing | None = None,
+    exposition: Exposition | None = None,
 ) -> FastAPI:
     """The application. It opens `live` when it starts and closes it when it ends; the rest is its caller's.
 
     Without `inquiry` nobody can ask why, without `switch` nobody can give emergency orders, without `moves`
-    nobody can move agents, without `flows` nobody sees them, without `publishing` nobody publishes over the web.
+    nobody can move agents, without `flows` nobody sees them, without `publishing` nobody publishes over the web,
+    without `exposition` nobody is told figures.
     """
     sessions = Sessions(store, people or People(store), desk.now, hours=settings.session_hours)
 
@@ -75,7 +78,7 @@ def create_app(
 
     app = FastAPI(
         title="Callyard",
-        version=_version(),
+        version=own_version(),
         openapi_url="/api/openapi.json",
         docs_url=None,  # these pages load scripts from elsewhere, which the content policy forbids
         redoc_url=None,
@@ -97,6 +100,7 @@ def create_app(
         flows,
         footfall,
         publishing,
+        exposition,
     )
     app.add_middleware(Borders, settings=settings)
     statuses.install(app)
@@ -122,6 +126,7 @@ def _api() -> APIRouter:
         surveys,
         audit_routes,
         health,
+        metrics,
         desktop,
     ):
         api.include_router(part.router)
@@ -133,7 +138,8 @@ def _api() -> APIRouter:
     return api
 
 
-def _version() -> str:
+def own_version() -> str:
+    """Of the package that is installed; 0 in a tree that is not."""
     try:
         return version("callyard")
     except PackageNotFoundError:

@@ -30,6 +30,21 @@ class Desk(Protocol):
         ...
 
 
+class Exposition(Protocol):
+    """Figures for programs that watch."""
+
+    @property
+    def content_type(self) -> str: ...
+    @property
+    def token(self) -> str:
+        """Lets those in who ask from elsewhere than this machine; empty: nobody."""
+        ...
+
+    def text(self, *, database_up: bool, desktops: int) -> bytes:
+        """All of them now; runs on the event loop and never waits."""
+        ...
+
+
 class Inquiry(Protocol):
     """Answers that take a while, because the journal is replayed for them; it is no part of the desk."""
 

@@ -21,11 +21,13 @@ from acd.errors import AcdError
 from cti.agi_errors import AgiError
 from cti.cli import app
 from cti.errors import CtiError
+from cti.recovery import WhyNot
 from cti.settings import Settings
 from ivr.errors import IvrError
 from ivr.schema import STEPS
 from screenpop import messages
 from screenpop.errors import ScreenpopError
+from screenpop.routes.health import DATABASE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -96,7 +98,7 @@ def test_every_setting_is_used() -> None:
         file.read_text() for package in ("cti", "lab") for file in sorted((ROOT / package).glob("*.py"))
         if file.name not in {"settings.py", "config.py"}
     )  # fmt: skip
-    spread = {"failsafe.", "speech."}  # handed on as a whole
+    spread = {"failsafe.", "speech.", "metrics."}  # handed on as a whole, or read by the settings themselves
     names = [name for name, _ in settings_of(Settings) if not any(name.startswith(each) for each in spread)]
     unused = [name for name in names if not re.search(rf"\b{name.rpartition('.')[2]}\b", code)]
     paths = {"data_dir", "site_dir"}
@@ -179,6 +181,15 @@ def test_make_targets_that_a_document_names_exist(document: Path) -> None:
 def test_every_make_target_with_words_is_documented() -> None:
     told = set(re.findall(r"^([a-z-]+):.*##", text("Makefile"), re.MULTILINE)) - {"help"}
     assert told <= set(re.findall(r"\bmake ([a-z-]+)", code_of(ROOT / "docs" / "running.md")))
+
+
+# --- health -----------------------------------------------------------------------------------------------------
+
+
+def test_every_word_of_why_not_is_documented_and_no_other() -> None:
+    table = text("docs/running.md").partition("| `why_not` | what it means |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(WhyNot)
+    assert DATABASE == WhyNot.DATABASE
 
 
 # --- messages, flows, links ----------------------------------------------------------------------------------------

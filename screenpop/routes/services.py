@@ -18,7 +18,7 @@ from screenpop.errors import ForbiddenError
 from screenpop.live import Live
 from screenpop.model import Role
 from screenpop.moves import Moves
-from screenpop.ports import Desk, Flows, Inquiry, Publishing, Standing
+from screenpop.ports import Desk, Exposition, Flows, Inquiry, Publishing, Standing
 from screenpop.settings import WebSettings
 from screenpop.wishes import Wishes
 
@@ -40,6 +40,7 @@ class Services:
     flows: Flows | None = None
     footfall: Standing | None = None
     publishing: Publishing | None = None
+    exposition: Exposition | None = None
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
@@ -26,6 +27,7 @@ from acd.snapshot import (
     agent_view,
     board,
     dump,
+    head_count,
     interaction_view,
     queue_view,
     restore,
@@ -215,6 +217,16 @@ def test_an_interaction_view_while_talking_and_after() -> None:
     view = desk.interaction("i1")
     assert (view.stage, view.queue, view.offer_id, view.offered_at, view.priority) == (Stage.IN_FLOW, "", "", 0, 0)
     assert interaction_view(desk.engine, "nobody") is None
+
+
+def test_heads_are_counted_as_the_board_shows_them() -> None:
+    desk = busy_desk()
+    shown = board(desk.engine)
+    agents, stages = head_count(desk.engine)
+    assert agents == Counter(agent.state for agent in shown.agents)
+    assert stages == Counter(each.stage for each in shown.interactions)
+    assert agents
+    assert stages
 
 
 def test_the_stage_alone_is_that_of_the_view() -> None:

@@ -164,7 +164,10 @@ def test_what_cannot_be_written_has_not_happened(office: Office) -> None:
         office.dispatcher.submit(InteractionArrived("c1"))
     assert dump(office.engine) == before
     assert (len(office.heard), len(office.records.kept), office.orders) == (heard, kept, [])
+    assert office.dispatcher.journal_refuses
     mend_journal(office, real)
+    office.dispatcher.submit(InteractionArrived("c2"))
+    assert not office.dispatcher.journal_refuses
 
 
 def test_after_a_failure_the_world_is_read_again_before_anything_is_believed(office: Office) -> None:

@@ -365,3 +365,12 @@ async def test_a_message_has_no_caller_who_could_be_gone(tmp_path: Path) -> None
     assert scene.submitted(CallerLeft) == [CallerLeft("c", gap=True)]
     assert scene.stage("c-1.wav") is not None
     await scene.close()
+
+
+async def test_a_journal_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.start()
+    await scene.until_resumed()
+    scene.board.dispatcher.journal_refuses = True
+    assert scene.recovery.why_not == ("journal",)
+    await scene.close()

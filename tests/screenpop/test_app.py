@@ -265,6 +265,18 @@ async def test_health_tells_ready_and_why_not(opened: Office) -> None:
     assert (answer.status_code, answer.json()["why_not"]) == (503, ["asterisk"])
 
 
+async def test_that_the_loop_turns_is_told_without_asking_anything(opened: Office) -> None:
+    client = await opened.client()
+    opened.desk.health = lambda: 1 // 0  # type: ignore[method-assign, assignment, return-value]
+    answer = await client.get("/api/health/live")
+    assert (answer.status_code, answer.json()) == (200, {"live": True})
+
+
+async def test_without_figures_there_is_nothing_to_read(opened: Office) -> None:
+    answer = await (await opened.client()).get("/api/metrics")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
 def put_away(store: Store) -> None:
     """Leave a folder where the database was."""
     assert store.engine.url.database is not None
