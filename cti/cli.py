@@ -96,7 +96,7 @@ def serve(
 def init(
     folder: Annotated[Path, typer.Argument(help="where settings and site are written; made if it is not there")],
 ) -> None:
-    """Begin an installation: settings, and a copy of the example site to change."""
+    """Begin an installation: settings, a copy of the example site to change, and a unit for systemd."""
     try:
         file = begin_installation(folder)
     except CtiError as error:

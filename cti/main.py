@@ -36,6 +36,7 @@ from cti.configuration import (
     phones_for_asterisk,
     trunks,
 )
+from cti.departure import leave_within
 from cti.dispatcher import Dispatcher, facts_of
 from cti.doctor import examine
 from cti.door import Door
@@ -62,6 +63,7 @@ from cti.publishing import Published, Publisher, Way, watch_files
 from cti.recordings import Recordings
 from cti.recovery import Recovery
 from cti.retention import keep_retention
+from cti.service_manager import ServiceManager
 from cti.session_ports import SessionPorts
 from cti.settings import AmiNode, Settings
 from cti.site_flows import SiteFlows
@@ -105,6 +107,9 @@ log = structlog.get_logger(__name__)
 MOST_REPLAYED_ROWS = 20_000
 #: How soon a running server heeds what a command made live.
 HEED_EVERY_S = 1.0
+#: How long a server that is told to end takes at most: what is not written by then stands in the journal, and calls
+#: stay in Asterisk.
+LEAVE_S = 1.6
 #: Who published, where nobody is known by name: SIGHUP, and `callyard serve --watch`.
 BY_SIGNAL, BY_WATCH = ("reload", Way.SIGNAL), ("watch", Way.WATCH)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -137,11 +142,13 @@ class Server:
         tell_story: Callable[[str], None] | None = None,
         flow_time: Callable[[], datetime] | None = None,
         watches: bool = False,
+        manager: ServiceManager | None = None,
     ) -> None:
         """`flow_time`: what flows take for now, for tests of them as real calls; routing keeps its own clock.
-        `watches`: every change of the working files is published."""
+        `watches`: every change of the working files is published. `manager`: is told how it goes."""
         self.settings = settings
         self._watches = watches
+        self._manager = manager or ServiceManager({})
         self._versions = Versions(settings.versions_dir, lambda: Clock().now(), kept=settings.keep_versions)
         self.published = Published(self._versions)
         self._version_calls = VersionCalls(settings.versions_dir)
@@ -205,13 +212,13 @@ class Server:
         self._profiles = await self._people.profiles()
         self._phones = await self._people.phones()
         self._configuration = engine_configuration(self.site, self._profiles, settings.seed)
-        self._records = await stack.enter_async_context(Records(self._store, known=known))
+        self._records = await stack.enter_async_context(Records(self._store, known=known, leave_s=LEAVE_S / 2))
         plan = NumberPlan(self.site.settings.country, frozenset(phone.extension for phone in self._phones.values()))
         pins = Pins(self._clock.now, self._pin_limits)
         self._directory = await stack.enter_async_context(
             CustomerDirectory(self._store, plan, self._records, pins=pins)
         )
-        self._footfall = await stack.enter_async_context(Footfall(self._store, self._clock.now))
+        self._footfall = await stack.enter_async_context(Footfall(self._store, self._clock.now, leave_s=LEAVE_S / 4))
         self._web_settings = web_settings(settings, self.site)
         self._live = Live(self._directory, self._web_settings)
 
@@ -311,11 +318,14 @@ class Server:
             await self._reload.wait()
             self._reload.clear()
             by, way = self._reload_by
+            self._manager.reloading()
             try:
                 await self._publisher.publish(by, way=way)
                 await self._read_again()
             except (SiteError, CtiError, AcdError, SQLAlchemyError) as error:
                 log.error("reload.refused", error=str(error))
+            finally:
+                self._manager.ready()
 
     async def _keep_live(self) -> None:
         """Heed within a second what a command made live; what cannot be read is tried again, and logged once."""
@@ -452,6 +462,7 @@ class Server:
             running = [
                 tasks.create_task(self.dispatcher.keep_time(), name="time"),
                 tasks.create_task(self._lag.run(), name="lag"),
+                tasks.create_task(self._manager.keep_told(self._status_line), name="service manager"),
                 tasks.create_task(self._journal.keep_synced(), name="journal"),
                 tasks.create_task(self.recovery.run(), name="recovery"),
                 tasks.create_task(self._prepare_sounds(), name="sounds"),
@@ -470,7 +481,9 @@ class Server:
                 async with self._web(app):
                     self.ready.set()
                     log.info("server.ready", web_port=self.web_port, agi_port=self.agi_port)
+                    self._manager.ready()
                     await self._stop.wait()
+                    self._manager.stopping()
             for task in running:
                 task.cancel()
 
@@ -494,6 +507,12 @@ class Server:
             site_version=lambda: self.published.number,
         )
         return Metrics(sources, self.settings.metrics.read_token())
+
+    def _status_line(self) -> str:
+        """For `systemctl status`."""
+        why_not = self.recovery.why_not
+        waiting = sum(queue.waiting for queue in self.dispatcher.queues())
+        return f"not routing: {', '.join(why_not)}" if why_not else f"routing; {waiting} callers wait"
 
     def _reach(self) -> Reach:
         """Whom flows may give callers to, as site and people are now."""
@@ -674,10 +693,15 @@ async def serve_until_stopped(
 ) -> None:
     """Run a server until SIGTERM or SIGINT; SIGHUP publishes the working files and reads people again."""
     set_up_logs(settings.log)
-    server = Server(settings, tell_story=tell_story, flow_time=flow_time, watches=watches)
+    server = Server(settings, tell_story=tell_story, flow_time=flow_time, watches=watches, manager=ServiceManager())
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        leave_within(LEAVE_S)
+        server.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, server.reload)
     await server.run()
 

@@ -1,4 +1,5 @@
-"""What comes with Callyard beside its code: the templates of Asterisk's configuration and the example site.
+"""What comes with Callyard beside its code: the templates of Asterisk's configuration, the example site, the unit for
+systemd.
 
 In the wheel they lie in `cti/data`, in a source tree at its root. The page's files are `screenpop.settings`'s.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import shutil
+import sys
 from pathlib import Path
 
 from cti.errors import CtiError
@@ -38,19 +40,31 @@ def shipped(name: str, proof: str) -> Path:
 
 
 def begin_installation(folder: Path) -> Path:
-    """Write settings and a copy of the example site into `folder`; returns the settings' file.
+    """Write settings, a copy of the example site and a unit for systemd into `folder`; returns the settings' file.
 
     Nothing that is there is replaced: ShippedFilesError when settings or a site are.
     """
     example = shipped("site", "site.yaml")
-    settings, site = folder / "callyard.yaml", folder / "site"
-    for taken in (settings, site):
+    settings, site, unit = folder / "callyard.yaml", folder / "site", folder / "callyard.service"
+    for taken in (settings, site, unit):
         if taken.exists():
             raise ShippedFilesError(f"{taken} is there already: expected a folder without it")
     try:
         (folder / "data").mkdir(parents=True, exist_ok=True)
         shutil.copytree(example, site)
         settings.write_text(_SETTINGS, encoding="utf-8")
+        unit.write_text(_unit(folder.absolute()), encoding="utf-8")
     except OSError as error:
         raise ShippedFilesError(f"{folder}: cannot be written: {error}") from error
     return settings
+
+
+def _unit(folder: Path) -> str:
+    """The unit with the paths of this installation; the user is for its admin to make."""
+    text = (shipped("systemd", "callyard.service") / "callyard.service").read_text(encoding="utf-8")
+    program = Path(sys.executable).parent / "callyard"
+    found = {"WorkingDirectory": folder, "ReadWritePaths": folder, "ExecStart": f"{program} serve"}
+    lines = (line.partition("=")[0] for line in text.split("\n"))
+    return "\n".join(
+        f"{key}={found[key]}" if key in found else line for key, line in zip(lines, text.split("\n"), strict=True)
+    )

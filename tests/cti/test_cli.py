@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,9 +51,12 @@ def test_a_new_installation_is_ready_to_be_checked(run: Run, tmp_path: Path) -> 
     settings = load_settings(environment={})
     assert settings.site_dir == tmp_path / "new" / "site"
     assert settings.ami[0].secret_file == tmp_path / "new" / "data" / "ami.secret"
+    unit = (tmp_path / "new" / "callyard.service").read_text().splitlines()
+    assert f"WorkingDirectory={tmp_path / 'new'}" in unit
+    assert f"ExecStart={Path(sys.executable).parent / 'callyard'} serve" in unit
 
 
-@pytest.mark.parametrize("taken", ["callyard.yaml", "site/site.yaml"])
+@pytest.mark.parametrize("taken", ["callyard.yaml", "site/site.yaml", "callyard.service"])
 def test_nothing_that_is_there_is_replaced(run: Run, tmp_path: Path, taken: str) -> None:
     file = tmp_path / taken
     file.parent.mkdir(exist_ok=True)
