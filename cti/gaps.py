@@ -7,7 +7,7 @@ twice, because the server died in between, changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -30,12 +30,20 @@ LATE_ENTRY_S = 1.0
 
 
 class GapImport:
-    """Imports the spool and the records in Asterisk's database. `is_alive` says whether a caller is still there."""
+    """Imports the spool and the records in Asterisk's database. `is_alive` says whether a caller is still there;
+    `collect` hands over the messages that callers were leaving."""
 
-    def __init__(self, dispatcher: Dispatcher, settings: Settings, is_alive: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        settings: Settings,
+        is_alive: Callable[[str], bool],
+        collect: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._dispatcher = dispatcher
         self._spool = settings.spool_dir
         self._is_alive = is_alive
+        self._collect = collect
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_gathering = False
@@ -74,6 +82,8 @@ class GapImport:
     async def import_from(self, node: Node) -> None:
         """Import everything that is there. Raises the AMI errors of `Node`; what was not imported stays."""
         async with self._one_at_a_time:
+            if self._collect is not None:  # first of all: the records say that these callers left nothing
+                await self._collect()
             entries = await asyncio.to_thread(read_spool, self._spool)
             rows = [row for family in (GAP_FAMILY, FAILSAFE_FAMILY) for row in await node.read_family(family)]
             records = {key: record for key, value in rows if (record := parse_row(key, value)) is not None}

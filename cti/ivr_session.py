@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 
@@ -23,7 +22,7 @@ from cti.fastagi import AgiConversation
 from cti.footsteps import Footsteps
 from cti.handset import Handset
 from cti.hangup_causes import HANGUP_CAUSES
-from cti.left_messages import Wish, hand_over
+from cti.message_recorder import MessageRecorder
 from cti.node import Node
 from cti.outbound import Refused
 from cti.prelude import Prelude
@@ -44,7 +43,6 @@ from ivr.steps import (
     Instruction,
     KeepAnswer,
     LookUpCustomer,
-    MessageRecorded,
     Play,
     PlayMusic,
     Promise,
@@ -89,12 +87,12 @@ class IvrSession:
         self._footsteps = Footsteps(ports.footfall, execution.version, ports.dispatcher.now)
         self._instruction: Instruction | None = None
         self._closed: InteractionClosed | None = None
-        self._message: Path | None = None
-        self._wish: Wish | None = None
-        self._messages_asked = 0
         self._handset = Handset(ports, conversation, node, interaction_id, lambda: self._queue_wait.is_wanted)
-        self._queue_wait = QueueWait(ports, conversation, node, interaction_id, self._handset, lost_us)
+        self._queue_wait = QueueWait(
+            ports, conversation, node, interaction_id, self._handset, lost_us, self._tell_misses
+        )
         self._recorder = CallRecorder(ports, conversation, interaction_id, self._handset)
+        self._messages = MessageRecorder(ports, interaction_id, self._handset)
         self._errands = Errands(ports, interaction_id, self._handset)
         self._has_effects = False
         self.interaction_closed = asyncio.Event()
@@ -131,7 +129,7 @@ class IvrSession:
     @property
     def message(self) -> str:
         """The name of the message that the caller has left, also one that they are just leaving; empty for none."""
-        return "" if self._message is None else self._ports.messages.name(self._message)
+        return self._messages.message
 
     def remember(self, history: Mapping[str, str]) -> None:
         """What is known of the caller's earlier calls, before the flow begins."""
@@ -139,9 +137,7 @@ class IvrSession:
 
     def hand_over_message(self) -> None:
         """The message is whole: agents get it, where its step says so; told again it changes nothing."""
-        if self._wish is not None:
-            ports = self._ports
-            hand_over(ports.dispatcher, ports.directory, self.interaction_id, self.message, self._wish)
+        self._messages.hand_over()
 
     # --- what the dispatcher tells ---------------------------------------------------------------------
 
@@ -175,6 +171,7 @@ class IvrSession:
         """The caller is gone, and did not only leave our AGI."""
         view = self._ports.dispatcher.interaction(self.interaction_id)
         is_promised = view is not None and view.is_promised
+        self._messages.close()
         self._footsteps.end(self._instruction, self._closed, is_promised=is_promised)
 
     def leave_flow(self) -> None:
@@ -278,7 +275,7 @@ class IvrSession:
                 return self._queue_wait.callback_talk.promise(instruction)
             case RecordMessage():
                 await self._save_state()
-                return await self._record(instruction)
+                return await self._messages.record(instruction, is_resumed=self._is_resumed)
             case RecordCall():
                 await self._recorder.take(instruction.consent)
                 return Done()
@@ -298,24 +295,6 @@ class IvrSession:
                 return TransferEnded(await self._transfer(instruction))
             case _:
                 raise TypeError(f"{instruction!r} is no instruction that a session carries out")
-
-    async def _record(self, step: RecordMessage) -> MessageRecorded:
-        """A message that an earlier session of the call recorded is not asked for again."""
-        messages = self._ports.messages
-        self._wish = Wish(step.queue, step.priority, step.attributes) if step.queue else None
-        self._messages_asked += 1
-        file = messages.path(self.interaction_id, self._messages_asked)
-        if not (self._is_resumed and messages.name(file)):
-            await self._handset.answer()
-            await self._handset.play(step.prompts, barge_in=False)
-            messages.discard(file)  # what is no message is none for who comes later either
-            self._message = file
-            await self._handset.record(file.with_suffix(""), at_most_s=step.at_most_s, silence_s=step.silence_s)
-        self._message = file
-        if not self.message:
-            messages.discard(file)
-        self.hand_over_message()
-        return MessageRecorded(self.message)
 
     async def _transfer(self, step: Transfer) -> str:
         """Give the caller to somebody; one that ended while no server of ours was there is not made a second time.
@@ -368,6 +347,10 @@ class IvrSession:
             outcome, detail = Outcome.VOICEMAIL, self.message
         self._ports.dispatcher.submit(FlowEnded(self.interaction_id, outcome, detail))
         await self._agi.set_variables({"CALLYARD_CAUSE": str(HANGUP_CAUSES[end.cause]), "CALLYARD_DONE": "1"})
+
+    def _tell_misses(self) -> None:
+        """What the caller missed while they waited: not only when the wait is over, which may be long."""
+        self._footsteps.follow(self._execution.happenings)
 
     def _tell_choices(self) -> None:
         chosen = self._execution.chosen

@@ -48,7 +48,7 @@ from cti.findings import Finding
 from cti.gaps import GapImport
 from cti.inquiry import JournalInquiry
 from cti.journal import Entry, Journal, Segment, replay
-from cti.left_messages import watch_messages
+from cti.left_messages import collect, watch_messages
 from cti.logs import set_up_logs
 from cti.loop_lag import LoopLag, Spread
 from cti.messages import Messages
@@ -299,12 +299,21 @@ class Server:
         stack.push_async_callback(exchange.offers.close)
         self._assign_phones()
         exchange.callbacks.line_of = lambda queue: callback_line(self.site, queue)
-        gaps = GapImport(self.dispatcher, settings, exchange.calls.is_alive)
+        self._messages = Messages(settings.messages_dir)
+        self._messages.make()
+        gaps = GapImport(self.dispatcher, settings, exchange.calls.is_alive, self._collect_messages)
         stack.push_async_callback(gaps.close)
         exchange.on_refused = lambda name: gaps.gather(self._nodes[name])
         exchange.on_detached_gone = lambda change: gaps.settle(change.interaction_id, self._nodes[change.node])
         self.recovery = Recovery(self.dispatcher, exchange, self._live.is_there, gaps.import_from, self._push_phones)
         self.dispatcher.on_stall = self.recovery.read_again
+
+    async def _collect_messages(self) -> None:
+        """Before all nodes have been read nobody knows who is not there any more."""
+        known, is_alive = self.recovery.world_known, self.exchange.calls.is_alive
+        await collect(
+            self.dispatcher, self._directory, self._messages, lambda call: not known.is_set() or is_alive(call)
+        )
 
     def _assign_phones(self) -> None:
         self.exchange.assign_phones(
@@ -391,8 +400,6 @@ class Server:
     async def _serve(self, stack: AsyncExitStack) -> None:
         settings = self.settings
         sounds = self._sounds
-        messages = Messages(settings.messages_dir)
-        messages.make()
         recordings = Recordings(settings.recordings_dir)
         recordings.make()
         stack.push_async_callback(recordings.close)
@@ -409,7 +416,7 @@ class Server:
             sounds=SiteSounds(sounds, lambda: self.site),
             story=story,
             dial_string=self.exchange.dial_string,
-            messages=messages,
+            messages=self._messages,
             recordings=recordings,
             utc=self._flow_time or (lambda: _EPOCH + timedelta(microseconds=self._clock.now())),
             outbound=lambda: Outbound(self.site.settings.country),

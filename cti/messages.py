@@ -25,6 +25,10 @@ class Messages:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
     def make(self) -> None:
         """Make the folder; group-writable, for an Asterisk that runs as another user of our group."""
         self._folder.mkdir(mode=0o770, parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -75,9 +75,10 @@ class QueueWait:
 
     def __init__(
         self, ports: SessionPorts, conversation: AgiConversation, node: Node, interaction_id: str, handset: Handset,
-        lost_us: int = 0,
+        lost_us: int = 0, on_talk: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        """`lost_us`: how long the caller has waited for a server that was away; so much sooner they have asked."""
+        """`lost_us`: how long the caller has waited for a server that was away; so much sooner they have asked.
+        `on_talk`: the flow has talked with the caller about calling them back."""
         self.interaction_id = interaction_id
         self._handset = handset
         self._ports = ports
@@ -91,6 +92,7 @@ class QueueWait:
         self._key = ""
         self._wants_callback = False
         self._lost_us = lost_us
+        self._on_talk = on_talk
 
     @property
     def is_wanted(self) -> bool:
@@ -169,7 +171,10 @@ class QueueWait:
             self._key = waiting.offer.key if waiting.offer is not None and seen is not None else ""
             if self._wants_callback:
                 self._key, self._wants_callback = "", False
-                await self.callback_talk.lead(flow.promise(Promise(waiting.queue, "")))
+                try:
+                    await self.callback_talk.lead(flow.promise(Promise(waiting.queue, "")))
+                finally:
+                    self._on_talk()
                 continue
             if seen is not None and self._now() >= told.due_at:
                 told = await self._say(waiting, told, seen)

@@ -21,6 +21,8 @@ from ivr.waiting_texts import words
 TRIES = 3
 #: E.164 has 15 digits; two more for what is dialled before them abroad.
 MOST_DIGITS = 17
+#: The keys that `read_back` names.
+RIGHT, AGAIN = "1", "2"
 FIRST_S, BETWEEN_S = 8.0, 4.0
 #: Reasons that no other number would change.
 FINAL = frozenset({"no_callback", "not_waiting"})
@@ -97,8 +99,11 @@ def text(dialogue: Dialogue, which: str, language: str, default: str, **values: 
     return text_prompt(words(getattr(dialogue, which), OURS[which], default), language, default, values)
 
 
-def lead(dialogue: Dialogue, wish: Promise, language: str, default: str) -> Generator[Instruction, Result, bool]:
-    """Lead the dialogue. `wish`: what to promise; its number is the caller's own, or empty. Returns whether it is."""
+def lead(
+    dialogue: Dialogue, wish: Promise, language: str, default: str, miss: Callable[[Digits], None]
+) -> Generator[Instruction, Result, bool]:
+    """Lead the dialogue. `wish`: what to promise; its number is the caller's own, or empty. `miss` is told what was
+    pressed in place of what was asked for. Returns whether it is promised."""
 
     def say(which: str, **values: str) -> Prompt:
         return text(dialogue, which, language, default, **values)
@@ -114,18 +119,22 @@ def lead(dialogue: Dialogue, wish: Promise, language: str, default: str) -> Gene
             if answer.refused in FINAL:
                 return False
             if is_typed:
+                miss(Digits(number))
                 yield Play((say("refused"),))
         if tries_left:
-            number, is_typed = (yield from _ask_number(say)), True
+            number, is_typed = (yield from _ask_number(say, miss)), True
     return False
 
 
-def _ask_number(say: Callable[..., Prompt]) -> Generator[Instruction, Result, str]:
+def _ask_number(say: Callable[..., Prompt], miss: Callable[[Digits], None]) -> Generator[Instruction, Result, str]:
     """A number that the caller has typed and confirmed; empty where there is none."""
     typed = yield ReadDigits((say("ask"),), most=MOST_DIGITS + 1, terminator="#", first_s=FIRST_S, between_s=BETWEEN_S)
     assert isinstance(typed, Digits)
     if not typed.pressed.isdigit():
+        miss(typed)
         return ""
     answer = yield ReadDigits((say("read_back", number=typed.pressed),), most=1, first_s=FIRST_S)
     assert isinstance(answer, Digits)
-    return typed.pressed if answer.pressed == "1" else ""
+    if answer.pressed not in (RIGHT, AGAIN):
+        miss(answer)
+    return typed.pressed if answer.pressed == RIGHT else ""

@@ -227,7 +227,7 @@ class Progress:
         if rules is None:
             raise KeyError(wish.queue)
         wish = replace(wish, number=self.value("caller"))
-        return (yield from lead(rules, wish, self.language, self.site.settings.default_language))
+        return (yield from lead(rules, wish, self.language, self.site.settings.default_language, self.miss))
 
 
 def _read_chosen(text: str) -> list[tuple[str, str]]:

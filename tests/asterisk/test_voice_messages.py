@@ -65,8 +65,9 @@ async def cleared(stage: Stage) -> AsyncIterator[None]:
     await stage.clear()
 
 
-async def leave_message(stage: Stage) -> tuple[str, str]:
-    """Speak for three seconds and hang up: the call's interaction, and the message's."""
+async def leave_message(stage: Stage, *, is_away: bool = False) -> tuple[str, str]:
+    """Speak for three seconds and hang up: the call's interaction, and the message's. `is_away`: the server is killed
+    meanwhile, and not there when the caller hangs up."""
     caller = stage.new_number()
     call = await stage.dial(NUMBER, caller)
     await call.media_up.wait()
@@ -75,6 +76,8 @@ async def leave_message(stage: Stage) -> tuple[str, str]:
     interaction_id = await _call_of(stage, caller)
     file = stage.world.folder / "data" / "messages" / f"{interaction_id}-1.wav"
     await eventually("3 s on record", lambda: file.exists() and file.stat().st_size > 44 + 3 * 16_000)
+    if is_away:
+        await stage.world.kill_server()
     await call.hang_up()
     assert ears.loud > 0
     return interaction_id, f"{interaction_id}-1"
@@ -142,3 +145,22 @@ async def test_a_message_waits_through_a_restart_and_is_one(stage: Stage) -> Non
     assert await stage.outcome(message) == "served"
     query = "SELECT id FROM interaction WHERE medium = 'message' AND id LIKE ?"
     assert len(stage.rows(query, f"{call_id}%")) == 1
+
+
+async def test_a_message_that_ends_while_no_server_is_there_waits_for_agents(stage: Stage) -> None:
+    call_id, message = await leave_message(stage, is_away=True)
+    await stage.world.start_server()
+    assert await stage.outcome(call_id) == "voicemail"
+    await stage.at_work("pat")
+    await eventually("the pop", lambda: stage.seen.of(message))
+    work = stage.seen.works[f"{message}/1"]
+    assert (work["queue"], work["attributes"]["why"]) == ("billing-messages", "Office closed")
+    stage.desktop("pat").send({"type": "accept", "offer_id": f"{message}/1"})
+    await stage.becomes("pat", "talking")
+    assert (await sound_of(stage, "pat", message)).status_code == 200
+    stage.desktop("pat").send({"type": "done", "interaction_id": message})
+    assert await stage.outcome(message) == "served"
+    await stage.restart()
+    query = "SELECT id FROM interaction WHERE medium = 'message' AND id LIKE ?"
+    assert len(stage.rows(query, f"{call_id}%")) == 1
+    assert not list((stage.world.folder / "data" / "messages").glob("*.slip"))

@@ -154,6 +154,8 @@ async def test_who_says_nothing_goes_on_waiting(tmp_path: Path, monkeypatch: pyt
         view = reception.view()
         assert view is not None
         assert view.position == 1
+        missed = [(what, how) for what, _, how in reception.footfall.told if what == "missed"]
+        assert missed == [("missed", "timed out")] * 3, "told while they still wait"
         call.press("1")
         await call.playing(ASK, 4)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from acd.commands import InteractionClosed, InteractionOpened
-from acd.events import InteractionArrived, InteractionQueued
+from acd.events import FlowEnded, InteractionArrived, InteractionQueued
 from acd.model import Outcome
 from cti import gaps as gaps_module
 from cti.errors import AmiUnavailableError
@@ -127,6 +127,17 @@ async def test_a_caller_who_still_lives_keeps_their_records_until_they_are_gone(
     await scene.gaps.import_from(scene.node)
     assert [each[1] for each in scene.outcomes()] == [Outcome.VOICEMAIL]
     assert not file.exists()
+
+
+async def test_messages_are_collected_before_a_record_says_that_nothing_was_left(scene: Scene) -> None:
+    async def collect() -> None:
+        scene.office.dispatcher.submit(FlowEnded("lab1-1.5", Outcome.VOICEMAIL, "lab1-1.5-1.wav"))
+
+    scene.gaps = GapImport(scene.office.dispatcher, scene.settings, scene.alive.__contains__, collect)
+    scene.office.dispatcher.submit(InteractionArrived("lab1-1.5"))
+    scene.row("callyard-gap", "lab1-1.5", f"{START}|{START}|100|+49|lab1-1.5|")
+    await scene.gaps.import_from(scene.node)
+    assert scene.outcomes() == [("lab1-1.5", Outcome.VOICEMAIL, "lab1-1.5-1.wav")]
 
 
 async def test_a_record_that_comes_twice_changes_nothing(scene: Scene) -> None:

@@ -20,7 +20,9 @@ from acd.events import (
 )
 from acd.model import AgentState, Configuration, OfferOutcome, Outcome, Presence, QueueRules, Stage
 from acd.snapshot import agent_view
-from cti.left_messages import Wish, hand_over, watch_messages
+from cti.left_messages import Wish, collect, hand_over, watch_messages
+from cti.messages import Messages
+from cti.slips import Slip, read_in, write
 from tests.acd.desk import BILLING, MARIA, SECOND, TECH
 from tests.cti.conversations import C, one_call, submitted
 from tests.fakes.clock import settle
@@ -79,6 +81,33 @@ async def test_who_hangs_up_while_speaking_has_left_one_too(tmp_path: Path) -> N
         view = reception.view(M)
         assert view is not None
         assert view.stage is Stage.QUEUED
+
+
+async def test_while_it_is_recorded_a_slip_says_for_whom_it_is(tmp_path: Path) -> None:
+    async with one_call(tmp_path, NODES, queues=QUEUES, configuration=CONFIGURATION) as (reception, call):
+        await call.playing("Speak")
+        call.end_prompt()
+        await call.logged(RECORD)
+        folder = reception.messages.folder
+        attributes = (("topic", "Invoice"), ("why", "nobody"))
+        slip = Slip(C, "+4930123456", "+4989100", "main", "messages", 3, attributes)
+        assert read_in(folder) == [(folder / f"{M}.wav", slip)]
+        call.speak(4)
+        await call.playing("Goodbye")
+        assert read_in(folder) == []
+
+
+@pytest.mark.parametrize("spoken_s", [4, 0.5])
+async def test_who_hangs_up_leaves_no_slip(spoken_s: float, tmp_path: Path) -> None:
+    async with one_call(tmp_path, NODES, queues=QUEUES, configuration=CONFIGURATION) as (reception, call):
+        await call.playing("Speak")
+        call.end_prompt()
+        await call.logged(RECORD)
+        call.speak(spoken_s, "")
+        call.hang_up()
+        await call.over()
+        await settle()
+        assert read_in(reception.messages.folder) == []
 
 
 async def test_silence_is_no_message_for_agents(tmp_path: Path) -> None:
@@ -214,4 +243,95 @@ async def test_who_is_not_ready_keeps_no_message_waiting_for_ever(board: Switchb
     board.dispatcher.submit(PresenceChosen("maria", Presence.READY))
     assert board.office.last(OfferInteraction).offer_id == f"{message}/2"
     await settle()
+    await board.close()
+
+
+# --- while no server is there ------------------------------------------------------------------------------
+
+
+def recording(folder: Path, seconds: float, slip: Slip) -> Messages:
+    """A folder with what a call left there when its server was killed."""
+    messages = Messages(folder / "messages")
+    messages.make()
+    file = messages.path(slip.call, 1)
+    file.write_bytes(bytes(44 + round(16_000 * seconds)))
+    write(file, slip)
+    return messages
+
+
+def nobody(call: str) -> bool:
+    return False
+
+
+SLIP = Slip("c", "+4930123456", "100", "main", "messages", 3, (("why", "nobody"),))
+
+
+async def test_what_was_left_meanwhile_is_handed_over_once_and_the_call_ends_so(
+    board: Switchboard, tmp_path: Path
+) -> None:
+    messages, directory = recording(tmp_path, 4, SLIP), FakeDirectory()
+    board.dispatcher.submit(InteractionArrived("c", "+4930123456", "100", "main"))
+    await collect(board.dispatcher, directory, messages, nobody)
+    view = board.dispatcher.interaction("c-1")
+    assert view is not None
+    assert (view.medium, view.queue, view.priority, view.caller) == ("message", "messages", 3, "+4930123456")
+    assert view.attributes == (("why", "nobody"),)
+    assert directory.asked == [("c", "recall", "+4930123456"), ("c-1", "pass_on", "c")]
+    closed = board.office.last(InteractionClosed)
+    assert (closed.interaction_id, closed.outcome, closed.detail) == ("c", Outcome.VOICEMAIL, "c-1.wav")
+    write(messages.path("c", 1), SLIP)  # killed in between
+    await collect(board.dispatcher, directory, messages, nobody)
+    assert len(board.office.every(VisitOpened)) == 1
+    assert read_in(messages.folder) == []
+    await settle()
+    await board.close()
+
+
+async def test_one_that_was_served_is_not_handed_over_again(board: Switchboard, tmp_path: Path) -> None:
+    messages = recording(tmp_path, 4, SLIP)
+    board.office.sign_in("maria")
+    await collect(board.dispatcher, FakeDirectory(), messages, nobody)
+    board.dispatcher.submit(OfferAccepted("c-1/1"))
+    board.dispatcher.submit(FlowEnded("c-1", Outcome.SERVED))
+    write(messages.path("c", 1), SLIP)
+    await collect(board.dispatcher, FakeDirectory(), messages, nobody)
+    assert [each.interaction_id for each in board.office.every(VisitOpened)] == ["c-1"]
+    assert board.dispatcher.stage("c-1") is None
+    await settle()
+    await board.close()
+
+
+async def test_a_call_that_nobody_remembers_loses_no_message(board: Switchboard, tmp_path: Path) -> None:
+    await collect(board.dispatcher, FakeDirectory(), recording(tmp_path, 4, SLIP), nobody)
+    view = board.dispatcher.interaction("c-1")
+    assert view is not None
+    assert (view.caller, view.dialled, view.queue) == ("+4930123456", "100", "messages")
+    await settle()
+    await board.close()
+
+
+async def test_for_no_queue_it_is_the_call_s_end_only(board: Switchboard, tmp_path: Path) -> None:
+    board.dispatcher.submit(InteractionArrived("c", "+4930123456", "100", "main"))
+    await collect(board.dispatcher, FakeDirectory(), recording(tmp_path, 4, replace(SLIP, queue="")), nobody)
+    closed = board.office.last(InteractionClosed)
+    assert (closed.interaction_id, closed.outcome, closed.detail) == ("c", Outcome.VOICEMAIL, "c-1.wav")
+    assert board.dispatcher.board().interactions == ()
+    await board.close()
+
+
+async def test_on_which_nobody_spoke_is_removed(board: Switchboard, tmp_path: Path) -> None:
+    board.dispatcher.submit(InteractionArrived("c", "+4930123456", "100", "main"))
+    messages = recording(tmp_path, 1, SLIP)
+    await collect(board.dispatcher, FakeDirectory(), messages, nobody)
+    assert list(messages.folder.iterdir()) == []
+    assert board.dispatcher.stage("c") is Stage.IN_FLOW
+    await board.close()
+
+
+async def test_who_still_speaks_is_left_alone(board: Switchboard, tmp_path: Path) -> None:
+    board.dispatcher.submit(InteractionArrived("c", "+4930123456", "100", "main"))
+    messages = recording(tmp_path, 4, SLIP)
+    await collect(board.dispatcher, FakeDirectory(), messages, "c".__eq__)
+    assert board.dispatcher.stage("c-1") is None
+    assert len(read_in(messages.folder)) == 1
     await board.close()

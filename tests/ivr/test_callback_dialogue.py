@@ -20,6 +20,7 @@ from ivr.steps import (
     Prompt,
     ReadDigits,
 )
+from ivr.trail import Missed
 from ivr.waiting import waiting_in
 from tests.ivr.sites import Ride, flow, problems_in, site_with
 
@@ -98,6 +99,38 @@ def test_who_does_not_confirm_types_again(site: Site) -> None:
     assert said(ride.press("2")) == OURS["ask"]["en"]
     ride.press("031")
     assert said(ride.silence()) == OURS["ask"]["en"]
+
+
+def test_keys_that_were_not_asked_for_and_silence_are_counted(site: Site) -> None:
+    ride = Ride(site, {"caller": ""})
+    ride.execution.happenings.clear()
+
+    def missed() -> list[bool]:
+        found = [each.timed_out for each in ride.execution.happenings if isinstance(each, Missed)]
+        ride.execution.happenings.clear()
+        return found
+
+    ride.press("12*")
+    assert missed() == [False]
+    ride.press("030")
+    ride.press("2")
+    assert missed() == [], "to enter it again is an answer"
+    ride.press("030")
+    ride.press("7")
+    assert missed() == [False]
+
+
+def test_silence_and_a_number_that_may_not_be_called_are_counted(site: Site) -> None:
+    ride = Ride(site, {"caller": ""})
+    ride.silence()
+    ride.press("0900")
+    ride.press("1")
+    ride.feed(Promised("costly"))
+    ride.done()
+    ride.press("030")
+    ride.silence()
+    told = [each for each in ride.execution.happenings if isinstance(each, Missed)]
+    assert told == [Missed("main", "welcome:0", timed_out) for timed_out in (True, False, True)]
 
 
 @pytest.mark.parametrize("reason", ["no_callback", "not_waiting"])
