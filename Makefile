@@ -51,8 +51,9 @@ bench-engine: $(VENV)/.ready ## the engine alone: decisions a second, and how th
 bench-waiting: setup-demo ## 1,500 callers who wait at once: memory, and who is served first
 	@exec $(PY) -m lab.bench_waiting
 
-soak: $(VENV)/.ready ## EVENTS=1000000 judged one by one, property tests EFFORT=20 times, theory in full
-	@EVENTS=$(or $(EVENTS),1000000) EFFORT=$(or $(EFFORT),20) exec $(PY) -m lab.soak
+soak: $(VENV)/.ready ## EVENTS=1000000 judged one by one, properties EFFORT=20 times, hostile input MINUTES=20 or INPUTS=
+	@EVENTS=$(or $(EVENTS),1000000) EFFORT=$(or $(EFFORT),20) MINUTES=$(or $(MINUTES),20) INPUTS=$(or $(INPUTS),0) \
+		SEED=$(or $(SEED),1) exec $(PY) -m lab.soak $(PARTS)
 
 chaos: setup-demo ## faults of every kind under load, judged from outside; SEED=1 MINUTES=15 DB=sqlite|postgres
 	@exec $(PY) -m lab.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),15) --database $(or $(DB),sqlite)
