@@ -160,8 +160,8 @@ class _Actors:
         raise self._otherwise(turn, came)
 
     def leaves_message(self, spot: Spot, wanted: RecordMessage) -> bool | None:
-        came = f"a message is recorded at {spot}"
-        turn = self._next()
+        came = f"a message is recorded {_whose(wanted)}at {spot}"
+        turn = self._next_but_expected(spot, "message", wanted)
         match turn:
             case Recorded():
                 return turn.message == "left"
@@ -214,7 +214,7 @@ class _Actors:
                 return self._otherwise(turn, f"the call is over: {over}").problem
         return None
 
-    def _next_but_expected(self, spot: Spot, word: str, came: Enqueue | Promise | Transfer) -> Turn:
+    def _next_but_expected(self, spot: Spot, word: str, came: Enqueue | Promise | RecordMessage | Transfer) -> Turn:
         """The entry after those that expect the caller to be here, which are held against what came."""
         turn = self._next()
         while isinstance(turn, Expects) and getattr(turn.expects, word) is not None:
@@ -253,14 +253,16 @@ def _finding(site: Site, given: Given, record: Mapping[str, str]) -> tuple[Mappi
     return keys, {name: record.get(name, "") for name in names}
 
 
-def _differences(expected: Expected, word: str, came: Enqueue | Promise | Transfer, language: str) -> Iterator[str]:
+def _differences(
+    expected: Expected, word: str, came: Enqueue | Promise | RecordMessage | Transfer, language: str
+) -> Iterator[str]:
     if isinstance(came, Transfer):
         if expected.transfer != came.to:
             yield f"expected transfer to {expected.transfer}, came {came.to}"
         return
-    queue = getattr(expected, word)
+    queue, where = getattr(expected, word), "message for queue" if word == "message" else word
     if queue != came.queue:
-        yield f"expected {word} {queue}, came {came.queue}"
+        yield f"expected {where} {queue}, came {came.queue or 'none'}"
     if expected.priority is not None and expected.priority != came.priority:
         yield f"expected priority {expected.priority}, came {came.priority}"
     if isinstance(came, Enqueue) and expected.skills is not None and expected.skills != dict(came.skills):
@@ -298,6 +300,10 @@ def _different_message(turn: Texted, came: SendText) -> Iterator[str]:
         yield f"expected a message with {quote(turn.says)}, came {quote(came.prompt.text)}"
     if turn.to is not None and turn.to != came.to:
         yield f"expected a message to {turn.to}, came {came.to}"
+
+
+def _whose(came: RecordMessage) -> str:
+    return f"for queue {came.queue} " if came.queue else ""
 
 
 def _pairs(skills: Mapping[str, int]) -> str:
@@ -342,6 +348,8 @@ def _wanted(turn: Turn) -> str:
                 return f"a wait in queue {expected.queue}"
             if expected.callback is not None:
                 return f"a wish to be called back by queue {expected.callback}"
+            if expected.message is not None:
+                return f"a message for queue {expected.message}"
             if expected.transfer is not None:
                 return f"a transfer to {expected.transfer}"
             return f"refused {expected.refused}" if expected.refused else f"the end, {expected.ended}"

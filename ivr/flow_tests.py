@@ -20,7 +20,7 @@ from pydantic import (
 
 from ivr.conditions import is_number, is_yes_or_no
 from ivr.errors import Problem, did_you_mean, one_of, quote
-from ivr.lint import unknown
+from ivr.lint import takes_no_messages, unknown
 from ivr.messages import problems_of
 from ivr.past_calls import NO_HISTORY
 from ivr.positions import Document, Path, read_document
@@ -218,9 +218,13 @@ class _Reading:
 
     def _unknown_names(self, expected: Expected, place: Path) -> Iterator[Problem]:
         site = self.site
-        for word, queue in (("queue", expected.queue), ("callback", expected.callback)):
+        for word in ("queue", "callback", "message"):
+            queue = getattr(expected, word)
             if queue is not None and queue not in site.queues:
                 yield self.document.problem((*place, word), unknown("queue", queue, site.queues))
+        if expected.message is not None and expected.message in site.queues:
+            if site.queues[expected.message].medium != "message":
+                yield self.document.problem((*place, "message"), takes_no_messages(expected.message))
         for skill in expected.skills or ():
             if skill not in site.skills:
                 yield self.document.problem(

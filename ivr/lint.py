@@ -195,12 +195,17 @@ def _check_names(document: Document, placed: Placed, names: Names) -> Iterator[P
         yield from _check_sounds(document, (*placed.path, *place), sounds, names)
 
 
+def takes_no_messages(queue: str) -> str:
+    """What is said where messages are to get into a queue of something else."""
+    return f"queue {quote(queue)} takes no messages: expected medium: message in queues.yaml"
+
+
 def _unfit(named: Named, names: Names) -> str:
     """Why a queue that there is cannot be used so; empty when it can."""
     if named.thing is Thing.QUEUE and names.taking_calls is not None and named.name not in names.taking_calls:
         return f"queue {quote(named.name)} takes no calls: expected medium: voice in queues.yaml"
     if named.thing is Thing.MESSAGES and names.taking_messages is not None and named.name not in names.taking_messages:
-        return f"queue {quote(named.name)} takes no messages: expected medium: message in queues.yaml"
+        return takes_no_messages(named.name)
     if named.thing is Thing.CALLING_BACK and names.calling_back is not None and named.name not in names.calling_back:
         return f"queue {quote(named.name)} calls nobody back: expected callback in queues.yaml"
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, WithJsonSchema, model_validator
@@ -15,7 +15,7 @@ from ivr.values import Language, Name, Part, SkillLevel, Text, VariableName, sha
 NOTHING = "nothing"
 MOST_KEYS = 64
 #: What may become of a call.
-EXPECTED = ("queue", "callback", "transfer", "ended", "refused")
+EXPECTED = ("queue", "callback", "message", "transfer", "ended", "refused")
 
 
 def _keys(value: Any) -> str:
@@ -37,6 +37,10 @@ def written(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _one_answer(answers: Mapping[str, str]) -> Mapping[str, str]:
@@ -79,6 +83,7 @@ class Expected(Part):
 
     queue: Name | None = None
     callback: Name | None = None
+    message: Name | None = None
     transfer: Text | None = None
     priority: Priority | None = None
     skills: Mapping[Name, SkillLevel] | None = None
@@ -92,11 +97,11 @@ class Expected(Part):
         outcomes = [word for word in EXPECTED if getattr(self, word) is not None]
         if len(outcomes) != 1:
             found = " and ".join(outcomes) or "none"
-            raise wrong(f"expected exactly one of {', '.join(EXPECTED[:-1])} or {EXPECTED[-1]}, got {found}")
+            raise wrong(f"expected exactly one of {_or(EXPECTED)}, got {found}")
         for word in ("priority", "skills", "attributes", "language"):
-            fits = ("queue",) if word == "skills" else ("queue", "callback")
+            fits = ("queue",) if word == "skills" else ("queue", "callback", "message")
             if outcomes[0] not in fits and getattr(self, word) is not None:
-                raise wrong(f"{word} can only be expected together with {' or '.join(fits)}")
+                raise wrong(f"{word} can only be expected together with {_or(fits)}")
         return self
 
     @property
@@ -106,7 +111,7 @@ class Expected(Part):
 
 
 class Expects(Turn):
-    """The call waits in a queue, asks to be called back, is given to somebody, or is over, in this way."""
+    """The call waits in a queue, asks to be called back, leaves a message, is given to somebody, or is over, so."""
 
     word = "expects"
     expects: Expected

@@ -95,6 +95,15 @@ class Records:
         )
         return await until("a visit to a queue", lambda: self._row(query, found["id"], number))
 
+    async def message(self) -> dict[str, Any]:
+        """The visit of a message that it has left to a queue of messages."""
+        found = await self.interaction()
+        query = (
+            "SELECT queue, priority, attributes FROM queue_visit JOIN interaction ON interaction.id = interaction_id "
+            "WHERE medium = 'message' AND interaction_id LIKE ? || '-%' ORDER BY queue_visit.id DESC LIMIT 1"
+        )
+        return await until("a message for agents", lambda: self._row(query, found["id"]))
+
     def _row(self, query: str, *values: object) -> dict[str, Any]:
         connection = sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=5)
         try:
@@ -185,6 +194,9 @@ class LiveCall:
     async def _check_visit(self, wanted: Enqueue) -> None:
         visit = await self._records.visit(self._visits)
         self._visits += 1
+        self._compare(wanted, visit)
+
+    def _compare(self, wanted: Enqueue | RecordMessage, visit: dict[str, Any]) -> None:
         priority = self._site.queues[wanted.queue].priority + wanted.priority
         if (visit["queue"], visit["priority"]) != (wanted.queue, priority):
             came = f"queue {visit['queue']} with priority {visit['priority']}"
@@ -208,6 +220,8 @@ class LiveCall:
                 await asyncio.sleep(3.0 if file else 0.0)  # the tone, and what the caller says
                 if file:
                     await self._call.media.press("#")
+                if file and asked.queue:
+                    self._compare(asked, await self._records.message())
             case Enqueue(), QueueEnded(outcome=outcome):
                 raise UnplayableError(f"a wait that ends {outcome}")
             case _:

@@ -96,7 +96,7 @@ def test_how_far_back_is_hours_or_days(begun: Run, since: str) -> None:
 def test_check_says_what_there_is(begun: Run, tmp_path: Path) -> None:
     result = begun("check")
     assert result.exit_code == 0
-    assert "3 numbers, 2 flows, 2 queues: no errors (version " in result.output
+    assert "3 numbers, 2 flows, 3 queues: no errors (version " in result.output
 
 
 def test_check_names_every_error_with_its_place(begun: Run, tmp_path: Path) -> None:
@@ -157,9 +157,9 @@ def people() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 def test_the_example_people_and_customers_can_be_imported_and_imported_again(begun: Run) -> None:
     result = begun("people", "import", "site/people.csv")
-    assert (result.exit_code, result.output) == (0, "9 people added, 0 changed\n")
+    assert (result.exit_code, result.output) == (0, "10 people added, 0 changed\n")
     result = begun("people", "import", "site/people.csv")
-    assert (result.exit_code, result.output) == (0, "0 people added, 9 changed\n")
+    assert (result.exit_code, result.output) == (0, "0 people added, 10 changed\n")
     assert people()["ben"] == ("1002", ("billing",))
     result = begun("customers", "import", "site/customers.csv")
     assert result.exit_code == 0
@@ -176,7 +176,7 @@ def test_a_file_of_people_with_faults_changes_nothing(begun: Run, tmp_path: Path
     )
     result = begun("people", "import", str(file))
     assert result.exit_code == 1
-    assert f"{file}:3: queues: expected one of billing, support, got 'sales'" in result.stderr
+    assert f"{file}:3: queues: expected one of billing, messages, support, got 'sales'" in result.stderr
     assert f"{file}:4: skills: expected one of billing, mandarin, technical, got 'singing'" in result.stderr
     assert people() == {}
 
@@ -201,7 +201,7 @@ def test_a_person_is_added_by_hand(begun: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--queues", "sales"), "queues: expected one of billing, support, got 'sales'"),
+        (("--queues", "sales"), "queues: expected one of billing, messages, support, got 'sales'"),
         (("--skills", "billing:11"), "billing: expected a level from 1 to 10, got 11"),
         (("--role", "boss"), "boss"),
         (("--extension", "x"), "extension"),

@@ -93,7 +93,7 @@ def test_a_notice_is_for_some_numbers_or_for_all(run: Run) -> None:
         (("close", "--queue", "billing", "--until", "2h", "--until-ended"), "expected either --until"),
         (("close", "--until", "2h"), "expected either --queue or --number"),
         (("close", "--queue", "billing", "--number", "+491", "--until", "2h"), "expected either --queue or --number"),
-        (("close", "--queue", "sales", "--until", "2h"), "queue 'sales': expected one of billing, support"),
+        (("close", "--queue", "sales", "--until", "2h"), "queue 'sales': expected one of billing, messages, support"),
         (("close", "--number", "+491", "--until", "2h"), "number '+491': expected one that numbers.yaml"),
         (("close", "--queue", "billing", "--until", "noon"), "'noon': expected a time such as 15:00"),
         (("close", "--queue", "billing", "--until", "2h", "--txet", "Hi"), "--txet: expected --text-LANGUAGE"),

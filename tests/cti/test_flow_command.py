@@ -197,13 +197,13 @@ def test_a_callback_is_walked_too(folder: Path) -> None:
 
 
 def test_who_gets_a_message_is_told(folder: Path) -> None:
-    change(folder / "queues.yaml", "billing:\n", "messages: { title: Messages, medium: message }\nbilling:\n")
-    steps = "    - voicemail: Speak.\n      queue: messages\n      priority: 3\n"
+    change(folder / "queues.yaml", "billing:\n", "notes: { title: Notes, medium: message }\nbilling:\n")
+    steps = "    - voicemail: Speak.\n      queue: notes\n      priority: 3\n"
     change(folder / "flows" / "main.yaml", "    - set: { topic: Billing }\n", steps)
 
     result = flow("walk", "main", *CALL, "--site", str(folder), stdin="\n11#1#\nleft\nh\n")
 
-    assert "    agents of messages get it, priority 3" in result.stdout
+    assert "    agents of notes get it, priority 3" in result.stdout
 
 
 def test_consent_and_a_survey_are_walked_too(folder: Path) -> None:

@@ -65,7 +65,10 @@ def test_until_it_is_ended(run: Run) -> None:
     [
         (("move", "zoe", "--add", "support"), "expected either --until, such as --until 15:00 or --until 2h, or"),
         (("move", "zoe", "--add", "support", "--until", "2h", "--until-ended"), "expected either --until"),
-        (("move", "zoe", "--add", "sales", "--until", "2h"), "queue 'sales': expected one of billing, support"),
+        (
+            ("move", "zoe", "--add", "sales", "--until", "2h"),
+            "queue 'sales': expected one of billing, messages, support",
+        ),
         (("move", "joe", "--add", "support", "--until", "2h"), "agent 'joe': expected somebody with the role agent"),
         (("move", "zoe", "--add", "support", "--until", "noon"), "'noon': expected a time such as 15:00"),
         (("move", "zoe", "--until", "2h"), "add, remove: expected a queue, got none"),

@@ -37,6 +37,9 @@ STEPS = """
         then: parting
     2:
       - voicemail: Speak after the tone.
+        queue: notes
+        priority: 2
+        attributes: { why: busy }
         otherwise:
           - say: You said nothing.
       - say: Thank you.
@@ -51,11 +54,17 @@ around:
     then: parting
   - refuse: busy
 """
+QUEUES = """
+billing: { title: Billing }
+support: { title: Support }
+notes: { title: Notes, medium: message }
+other: { title: Other, medium: message }
+"""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return site_with(tmp_path_factory.mktemp("site"), STEPS, REST)
+    return site_with(tmp_path_factory.mktemp("site"), STEPS, REST, queues_yaml=QUEUES)
 
 
 def outcome(site: Site, *entries: str, given: str = "") -> str | None:
@@ -81,6 +90,8 @@ TWO = ', caller: "+49301", customer: { name: Ann }, customers: [{ name: Bo, numb
         ("", ["presses: nothing", "expects: { ended: normal }"]),
         ("", ["presses: 3", "expects: { refused: busy }"]),
         ("", ["presses: 2", "hears: Speak", "message: left", "hears: Thank", "expects: { ended: normal }"]),
+        ("", ["presses: 2", "expects: { message: notes, priority: 2, attributes: { why: busy } }", "message: left"]),
+        ("", ["presses: 2", "expects: { message: notes, language: en }", "message: none", "hears: You said nothing."]),
         ("", ["presses: 2", "message: none", "hears: You said nothing."]),
         ("", ["presses: 2", "hangs_up"]),
         ("", ["presses: 1", "hangs_up"]),
@@ -123,7 +134,13 @@ HEARD = 'having heard "Welcome.", "For billing, press 1. For a message, press 2.
             'expected topic "Help", came "Billing"; expected more "x", came none; expected language zh, came en',
         ),
         (["presses: 1", "hears: Please hold"], "came: the caller waits in queue support at main welcome:4.1:2 (queue)"),
-        (["presses: 2", "presses: 1"], "came: a message is recorded at main welcome:4.2:0 (voicemail)"),
+        (
+            ["presses: 2", "expects: { message: other, priority: 3, attributes: { why: late }, language: zh }"],
+            "expected message for queue other, came notes; expected priority 3, came 2; "
+            'expected why "late", came "busy"; expected language zh, came en at main welcome:4.2:0 (voicemail)',
+        ),
+        (["expects: { message: notes }"], f"expected a message for queue notes; came: {MENU}, {HEARD}"),
+        (["presses: 2", "presses: 1"], "came: a message is recorded for queue notes at main welcome:4.2:0 (voicemail)"),
         (
             ["presses: 3", "hears: Goodbye"],
             '5:7: a call: expected to hear "Goodbye"; came: the call is over: refused (busy) at main around:1',
@@ -233,3 +250,11 @@ def test_the_example_site_has_tests_without_mistakes() -> None:
     for file in files:
         assert read_tests(EXAMPLE_SITE, file.name, file.read_bytes())[1] == []
     assert len(EXAMPLES) >= 15
+
+
+def test_a_message_for_nobody_is_for_no_queue(tmp_path: Path) -> None:
+    nobody = site_with(tmp_path, "- voicemail: Speak.\n- hangup", queues_yaml=QUEUES)
+
+    assert outcome(nobody, "message: left", "expects: { ended: normal }") is None
+    assert "expected message for queue notes, came none at" in str(outcome(nobody, "expects: { message: notes }"))
+    assert "came: a message is recorded at main welcome:0" in str(outcome(nobody, "presses: 1"))

@@ -13,11 +13,16 @@ from ivr.turns import Presses
 from tests.ivr.sites import write_site
 
 GIVEN = 'given: { number: "+498999998100", at: 2027-03-03T12:00 }'
+QUEUES = """
+billing: { title: Billing }
+notes: { title: Notes, medium: message }
+support: { title: Support }
+"""
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    return load_site(write_site(tmp_path, {"tests/main.yaml": ""}))
+    return load_site(write_site(tmp_path, {"tests/main.yaml": "", "queues.yaml": QUEUES}))
 
 
 def read(site: Site, text: str) -> tuple[list[ReadTest], list[str]]:
@@ -49,16 +54,26 @@ def dialogue(site: Site, *entries: str) -> tuple[list[ReadTest], list[str]]:
         ("queue: servd", '4:14: unknown word "servd": expected served, timed_out'),
         ("message: kept", '4:16: unknown word "kept": expected left or none'),
         ("hangs_up: 1", '4:17: "1": expected nothing after the colon'),
-        ("expects: {}", "4:16: expected exactly one of queue, callback, transfer, ended or refused, got none"),
+        ("expects: {}", "4:16: expected exactly one of queue, callback, message, transfer, ended or refused, got none"),
         ("expects: { queue: billing, ended: normal }", "got queue and ended"),
         (
             "expects: { ended: normal, priority: 3 }",
-            "4:16: priority can only be expected together with queue or callback",
+            "4:16: priority can only be expected together with queue, callback or message",
         ),
         ("expects: { callback: billing, skills: { billing: 1 } }", "skills can only be expected together with queue"),
-        ("expects: { callback: bill }", '4:28: unknown queue "bill": expected billing or support'),
-        ("expects: { quee: billing }", '4:18: unknown key "quee": expected queue, callback, transfer, priority, '),
-        ("expects: { queue: biling }", '4:25: unknown queue "biling": expected billing or support; did you mean "bill'),
+        ("expects: { message: notes, skills: { billing: 1 } }", "skills can only be expected together with queue"),
+        ("expects: { message: note }", '4:27: unknown queue "note": expected billing, notes or support; did you mean'),
+        (
+            "expects: { message: billing }",
+            '4:27: queue "billing" takes no messages: expected medium: message in queues',
+        ),
+        ("expects: { message: notes, queue: billing }", "got queue and message"),
+        ("expects: { callback: bill }", '4:28: unknown queue "bill": expected billing, notes or support'),
+        ("expects: { quee: billing }", '4:18: unknown key "quee": expected queue, callback, message, transfer, '),
+        (
+            "expects: { queue: biling }",
+            '4:25: unknown queue "biling": expected billing, notes or support; did you mean',
+        ),
         ("expects: { queue: billing, skills: { bill: 1 } }", '4:44: unknown skill "bill": expected billing; did you'),
         ("expects: { queue: billing, language: fr }", '4:44: unknown language "fr": expected en or zh'),
         ("expects: { refused: bussy }", '4:27: unknown word "bussy": expected busy, closed, blocked or unallocated'),
