@@ -38,6 +38,8 @@ MOST_REPEATED = 100
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,18}|[0-9]{1,18}(\.[0-9]{0,18})?)([eE][-+]?[0-9]{1,2})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: The same by an escape of a quoted text, and halves of characters, which no file, database or message can hold.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _LOST_HASH = re.compile(r"^(\s*)#\s*:", re.MULTILINE)
 
 
@@ -188,6 +190,9 @@ class _Builder:
             raise _Refused(event.start_mark, f"an anchor (&{event.anchor}) is not allowed here: write the value out")
         if event.tag is not None:
             raise _Refused(event.start_mark, f"a tag ({_short(event.tag)}) is not allowed here: remove it")
+        if isinstance(event, ScalarEvent) and (found := _UNWRITABLE.search(event.value)) is not None:
+            code = f"0x{ord(found[0]):02x}"
+            raise _Refused(event.start_mark, f"character {code}, written as an escape, cannot stand in a file: remove it")
 
     def _sequence(self, events: Iterator[Any], path: Path) -> Value:
         values: list[Value] = []
