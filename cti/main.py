@@ -54,7 +54,7 @@ from cti.loop_lag import LoopLag, Spread
 from cti.messages import Messages
 from cti.metrics import Metrics, Sources
 from cti.node import Node
-from cti.outbound import Outbound
+from cti.outbound import outbound_of
 from cti.place import SitePlace
 from cti.press import Press
 from cti.provisioning import NodeSettings, Provisioned, Trunk, render
@@ -419,7 +419,7 @@ class Server:
             messages=self._messages,
             recordings=recordings,
             utc=self._flow_time or (lambda: _EPOCH + timedelta(microseconds=self._clock.now())),
-            outbound=lambda: Outbound(self.site.settings.country),
+            outbound=lambda: outbound_of(self.site),
             reach=self._reach,
             webhooks=webhooks,
             text_messages=text_messages,
@@ -524,7 +524,7 @@ class Server:
     def _reach(self) -> Reach:
         """Whom flows may give callers to, as site and people are now."""
         return Reach(
-            Outbound(self.site.settings.country),
+            outbound_of(self.site),
             tuple(TrunkLine(each.name, each.caller_id or "", each.max_calls) for each in self.site.trunks.values()),
             {person: phone.extension for person, phone in self._phones.items()},
         )

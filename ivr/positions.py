@@ -192,7 +192,9 @@ class _Builder:
             raise _Refused(event.start_mark, f"a tag ({_short(event.tag)}) is not allowed here: remove it")
         if isinstance(event, ScalarEvent) and (found := _UNWRITABLE.search(event.value)) is not None:
             code = f"0x{ord(found[0]):02x}"
-            raise _Refused(event.start_mark, f"character {code}, written as an escape, cannot stand in a file: remove it")
+            raise _Refused(
+                event.start_mark, f"character {code}, written as an escape, cannot stand in a file: remove it"
+            )
 
     def _sequence(self, events: Iterator[Any], path: Path) -> Value:
         values: list[Value] = []

@@ -37,6 +37,7 @@ from ivr.waiting_texts import TellTexts
 #: Fields of a customer's record that every site has.
 CUSTOMER_FIELDS = ("id", "name", "company", "account", "language", "vip", "note")
 
+_BEGINNING = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
 _PATTERN = re.compile(r"\+?[0-9xX]{1,20}\*?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?|\[?[0-9A-Fa-f:]{2,45}\]?")
 _PORTED = re.compile(r"(\[[0-9A-Fa-f:]+\]|[0-9.]+):([0-9]{1,5})")
@@ -135,6 +136,24 @@ class PinRules(Part):
     wrong_per_hour: Annotated[int, AfterValidator(_tries)] = 5
 
 
+def _beginning(text: str) -> str:
+    if not _BEGINNING.fullmatch(text):
+        raise wrong(f'{quote(text)} is no beginning of numbers: expected + and 2 to 15 digits, such as "+49800"')
+    return text
+
+
+Beginning = Annotated[str, AfterValidator(_beginning)]
+
+
+class OutgoingCalls(Part):
+    """Whom callbacks, transfers and text messages may reach: ordinary numbers of `countries` (if none: the site's own),
+    and what begins as `allow` says; never what begins as `deny` says."""
+
+    countries: tuple[Annotated[str, AfterValidator(_country)], ...] = ()
+    allow: tuple[Beginning, ...] = ()
+    deny: tuple[Beginning, ...] = ()
+
+
 class Settings(Part):
     """`site.yaml`."""
 
@@ -146,6 +165,7 @@ class Settings(Part):
     customer_fields: tuple[VariableName, ...] = ()
     agents: AgentRules = AgentRules()
     pins: PinRules = PinRules()
+    outgoing_calls: OutgoingCalls = OutgoingCalls()
     text_messages: TextMessages | None = None
     fail_safe: FailSafe
 
