@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from io import BufferedReader
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,7 +32,12 @@ from ivr.site import Site
 KEPT = 50
 #: What of a site's folder belongs to a version. Lists of people and customers are imported, not published.
 _PATTERNS = ("*.yaml", "flows/*.yaml", "tests/*.yaml", "*.ics", "sounds/**/*")
+#: Bounds of one version: an hour of recordings takes 58 MB.
+MOST_FILES = 10_000
+MOST_BYTES = 1 << 30
 _HASH = 16
+#: Larger files are compared by what they say as a whole, not by their lines.
+_MOST_TEXT = 1 << 20
 _MOST_DIFF_LINES = 20_000
 #: No call lasts longer.
 _REPLACED_US = 24 * 3600 * 1_000_000
@@ -140,7 +148,8 @@ class Versions:
         try:
             for name in _names(site_dir):
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(site_dir / name, copy / name)
+                with _open(site_dir / name) as source, (copy / name).open("wb") as copied:
+                    shutil.copyfileobj(source, copied)
             site = load_site(copy)  # its problems name files of the site, not of the copy
             target = self._folder / content_hash(copy)
             if not target.is_dir():
@@ -179,22 +188,53 @@ def content_hash(folder: Path) -> str:
     """What a folder's files say, recordings included, as a hash."""
     digest = hashlib.sha256()
     for name in _names(folder):
-        content = (folder / name).read_bytes()
+        with _open(folder / name) as file:
+            content = file.read()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:_HASH]
 
 
 def _names(folder: Path) -> list[str]:
+    """The files of a version, within bounds: VersionError beyond them."""
     found = (file for pattern in _PATTERNS for file in folder.glob(pattern))
     # What is neither file nor folder (a pipe, a link to nothing) is named too, so that copying refuses it.
-    return sorted({file.relative_to(folder).as_posix() for file in found if not file.is_dir()})
+    names = {file.relative_to(folder).as_posix() for file in found if not file.is_dir()}
+    if len(names) > MOST_FILES:
+        raise VersionError(f"{folder}: {len(names)} files: expected at most {MOST_FILES}")
+    total = sum(_size(folder / name) for name in names)
+    if total > MOST_BYTES:
+        raise VersionError(f"{folder}: files of {total >> 20} MB: expected at most {MOST_BYTES >> 20} MB together")
+    return sorted(names)
+
+
+def _size(file: Path) -> int:
+    """0 for what will be refused when it is opened."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _open(file: Path) -> BufferedReader:
+    """A file, and nothing that would be waited for or never ends. Raises OSError."""
+    opened = open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+        opened.close()
+        raise OSError(errno.EINVAL, "it is no file", str(file))
+    return opened
 
 
 def _lines(file: Path) -> list[str]:
     if not file.is_file():
         return []
+    if (size := file.stat().st_size) > _MOST_TEXT:
+        return [f"({size} bytes, {_digest(file)})"]
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        content = file.read_bytes()
-        return [f"({len(content)} bytes, {hashlib.sha256(content).hexdigest()[:_HASH]})"]
+        return [f"({size} bytes, {_digest(file)})"]
+
+
+def _digest(file: Path) -> str:
+    with _open(file) as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:_HASH]

@@ -258,7 +258,7 @@ async def test_what_the_server_could_not_go_on_with_is_not_made_live(
     assert (publisher.versions.live(), voice.spoken, len(attempts)) == (None, [], 1)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "link to nothing"])
+@pytest.mark.parametrize("kind", ["pipe", "link to nothing", "circle of links", "device without end"])
 async def test_what_is_no_file_is_refused_and_neither_left_out_nor_waited_for(
     publisher: Publisher, site: Path, kind: str
 ) -> None:
@@ -267,12 +267,14 @@ async def test_what_is_no_file_is_refused_and_neither_left_out_nor_waited_for(
     if kind == "pipe":
         os.mkfifo(odd)
     else:
-        odd.symlink_to(site / "nowhere.yaml")
+        to = {"circle of links": odd, "device without end": Path("/dev/zero")}
+        odd.symlink_to(to.get(kind, site / "nowhere.yaml"))
 
     async with asyncio.timeout(10):
         with pytest.raises(VersionError, match=r"a file cannot be read or written: .*(odd|nowhere)\.yaml"):
             await publisher.publish("ada")
     assert len(publisher.versions.history()) == 1
+    assert not list((publisher.versions._folder).glob(".taken-*"))
 
 
 async def test_a_folder_that_cannot_be_written_is_a_refusal(tmp_path: Path, site: Path, voice: Voice) -> None:

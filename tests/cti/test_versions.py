@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cti import versions as versions_module
 from cti.versions import VersionError, Versions
 from ivr.errors import SiteError
 from tests.ivr.sites import flow, write_site
@@ -139,3 +140,35 @@ def test_a_history_that_cannot_be_read_is_named(versions: Versions, tmp_path: Pa
 
     with pytest.raises(VersionError, match=r"history\.json: cannot be read"):
         versions.history()
+
+
+def test_a_version_has_bounds(versions: Versions, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(versions, site)
+    (site / "sounds").mkdir(exist_ok=True)
+    with (site / "sounds" / "long.wav").open("wb") as file:
+        file.truncate(2 << 30)  # takes no room on the disk
+    with pytest.raises(VersionError, match="files of 2048 MB: expected at most 1024 MB together"):
+        versions.take(site)
+    monkeypatch.setattr(versions_module, "MOST_FILES", 3)
+    with pytest.raises(VersionError, match=r"site: [0-9]+ files: expected at most 3"):
+        versions.take(site)
+    assert len(versions.history()) == 1
+
+
+def test_a_link_that_leads_to_its_own_folder_is_not_followed(versions: Versions, site: Path) -> None:
+    (site / "sounds").mkdir(exist_ok=True)
+    (site / "sounds" / "jingle.wav").write_bytes(b"\1")
+    (site / "sounds" / "again").symlink_to(site / "sounds")
+    _, folder = versions.take(site)
+    assert [each.name for each in (folder / "sounds").rglob("*")] == ["jingle.wav"]
+
+
+def test_a_large_file_is_compared_as_a_whole(versions: Versions, site: Path) -> None:
+    (site / "sounds").mkdir(exist_ok=True)
+    (site / "sounds" / "list.txt").write_text("# a\n" * 400_000)
+    publish(versions, site)
+    (site / "sounds" / "list.txt").write_text("# b\n" * 400_000)
+    live = versions.live()
+    assert live is not None
+    told = versions.diff(versions.folder(live), site).splitlines()
+    assert [line[:16] for line in told[-2:]] == ["-(1600000 bytes,", "+(1600000 bytes,"]

@@ -1,14 +1,16 @@
 """Files that somebody made to hang or to break what reads them: refused at once, with file and line.
 
-Each is well below 1 s on a quiet machine; `MOST_SECONDS` leaves room for a busy one.
+The bar is 1 s of the processor for each; `pytest -s` prints what each took (docs/bench.md has the figures).
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,10 @@ from ivr.loader import load_site
 from ivr.positions import MOST_BYTES
 from tests.ivr.sites import flow, problems_in, write_site
 
-MOST_SECONDS = 10
+#: Twice the bar: where processors are shared, the same work takes more of their time.
+MOST_SECONDS = 2.0
+#: Measuring coverage makes everything several times slower.
+MOST_SECONDS_TRACED = 10.0
 FILES = (
     "site.yaml",
     "numbers.yaml",
@@ -53,10 +58,12 @@ ATTACKS: Mapping[str, tuple[bytes, str]] = {
     ),
     "lists as keys": (b"? " * 50_000 + b"a", r"1:3: a list or a mapping cannot be a key|1:\d+: "),
     "10 MB of text": (b"a: " + b"x" * 10_000_000, rf"1:1: the file has more than {MOST_BYTES} bytes"),
-    "a file full of values": (b"- 1\n" * 130_000, r"\d+:\d+: more than 20000 values"),
+    "a file full of values": (b"- 1\n" * 130_000, r"\d+:\d+: more than 16000 values"),
+    "a list full of values": (b"a: [" + b"1," * 250_000, r"1:1: more than 16000 values"),
+    "a list full of values, on lines": (b"a: [\n" + b"1,1,1,1,1,\n" * 45_000, r"\d+:\d+: more than 16000 values"),
     "a file full of keys": (
         "".join(f"k{at}: 1\n" for at in range(50_000)).encode(),
-        r"\d+:\d+: more than 20000 values",
+        r"\d+:\d+: more than 16000 values",
     ),
     "a file full of comments": (b"# x\n" * 131_000, r"1:1: |"),
     "half a megabyte in one text": (b'a: "' + b"x" * 520_000, r"1:\d+: not YAML: |2:"),
@@ -76,23 +83,30 @@ ATTACKS: Mapping[str, tuple[bytes, str]] = {
 }
 
 
+@contextmanager
+def at_once(what: str) -> Iterator[None]:
+    """What is done within must be done within the bar."""
+    begun = time.process_time()
+    yield
+    took = time.process_time() - begun
+    sys.stdout.write(f"{took:.2f} s of the processor: {what}\n")
+    assert took < (MOST_SECONDS if sys.gettrace() is None else MOST_SECONDS_TRACED)
+
+
 def problems_of(folder: Path, file: str, content: bytes) -> list[str]:
-    """What is said of a file with this content, within the time there is for it."""
-    begun = time.perf_counter()
+    """What is said of a file with this content."""
     if file.startswith("tests/"):
         _, problems = read_tests(load_site(write_site(folder, {})), file, content[: MOST_BYTES + 1])
-        found = [str(each) for each in problems]
-    else:
-        found = problems_in(folder, {file: content})
-    assert time.perf_counter() - begun < MOST_SECONDS
-    return found
+        return [str(each) for each in problems]
+    return problems_in(folder, {file: content})
 
 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_file_made_to_do_harm_is_refused_at_once(file: str, attack: str, tmp_path: Path) -> None:
     content, said = ATTACKS[attack]
-    problems = problems_of(tmp_path, file, content)
+    with at_once(f"{attack}, in {file}"):
+        problems = problems_of(tmp_path, file, content)
 
     if attack != "a file full of comments":  # which says nothing, and is no harm
         assert any(re.match(f"{re.escape(file)}:(?:{said})", each) for each in problems), problems[:3]
@@ -117,11 +131,10 @@ def nested(count: int, each: int) -> dict[str, str | bytes]:
     ids=["a circle", "150 levels", "8 ways on each of 30 levels"],
 )
 def test_sub_flows_without_end_are_refused_at_once(files: dict[str, str | bytes], said: str, tmp_path: Path) -> None:
-    begun = time.perf_counter()
-    problems = problems_in(tmp_path, files)
+    with at_once(said):
+        problems = problems_in(tmp_path, files)
 
     assert any(said in each for each in problems)
-    assert time.perf_counter() - begun < MOST_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -140,13 +153,12 @@ def test_sub_flows_without_end_are_refused_at_once(files: dict[str, str | bytes]
     ],
 )
 def test_conditions_made_to_be_slow_are_refused_at_once(condition: str, said: str, tmp_path: Path) -> None:
-    begun = time.perf_counter()
-    problems = problems_in(
-        tmp_path, {"flows/main.yaml": flow(f"- answer\n- if: '{condition}'\n  then: [hangup]\n- hangup")}
-    )
+    with at_once(f"condition {condition:.30}"):
+        problems = problems_in(
+            tmp_path, {"flows/main.yaml": flow(f"- answer\n- if: '{condition}'\n  then: [hangup]\n- hangup")}
+        )
 
     assert any(said in each for each in problems), problems
-    assert time.perf_counter() - begun < MOST_SECONDS
 
 
 @pytest.mark.parametrize("file", ["site.yaml", "flows/main.yaml", "webhooks.yaml"])

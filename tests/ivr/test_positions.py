@@ -108,3 +108,19 @@ def test_a_key_hash_that_yaml_takes_for_a_comment_is_pointed_out() -> None:
         'x.yaml:3:3: a line that begins with "#:" is only a comment: write hash for the key #',
         'x.yaml:4:1: a line that begins with "#:" is only a comment: write hash for the key #',
     ]
+
+
+def test_too_many_values_are_seen_before_anything_is_parsed() -> None:
+    lines = "a:\n" + "  - 1\n" * MOST_VALUES
+    document, (problem,) = read_document("x.yaml", lines.encode())
+    assert document is None
+    assert str(problem) == f"x.yaml:{MOST_VALUES + 1}:1: more than 16000 values: expected a smaller file"
+    _, (problem,) = read_document("x.yaml", b"a: 1\nb: [" + b"1," * (MOST_VALUES + 1))
+    assert str(problem) == "x.yaml:2:1: more than 16000 values: expected a smaller file"
+
+
+def test_many_commas_and_lines_of_text_are_no_values() -> None:
+    text = "a:\n  - |\n" + "    one, two, three\n" * (MOST_VALUES + 10)
+    document, problems = read_document("x.yaml", text.encode())
+    assert problems == []
+    assert document is not None
