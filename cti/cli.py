@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cti import callers_command, emergency_command, flow_command, moves_command, numbers_command
+from cti import callers_command, emergency_command, flow_command, moves_command, numbers_command, status_command
 from cti.clock import Clock
 from cti.config import Settings, describe, load_settings
 from cti.errors import CtiError
@@ -35,6 +35,7 @@ app.add_typer(emergency_command.app, name="emergency")
 app.add_typer(callers_command.app, name="callers")
 app.add_typer(queues_app, name="queues")
 app.add_typer(flow_command.app, name="flow")
+app.command()(status_command.status)
 flow_command.app.command("numbers")(numbers_command.numbers)
 
 

@@ -27,6 +27,7 @@ from acd.events import ConfigurationChanged, Event, RoutingPaused
 from acd.model import AgentProfile, Configuration, Reason
 from acd.snapshot import Board, agent_view, board, restore
 from cti import collector
+from cti.alarms import Alarms, Sight
 from cti.ami import AmiLink, AmiSettings
 from cti.arrivals import Arrivals
 from cti.clock import Clock, utc
@@ -83,7 +84,7 @@ from screenpop.app import create_app, own_version
 from screenpop.audit import AuditLog
 from screenpop.blocks import Blocks, BlocksHeeded
 from screenpop.customers import CustomerDirectory
-from screenpop.db.availability import open_when_available
+from screenpop.db.availability import open_when_available, trouble_of
 from screenpop.db.migrate import migrate, migrate_or_trust, newest_revision, revision_of
 from screenpop.db.records import Records
 from screenpop.db.store import Store
@@ -447,7 +448,8 @@ class Server:
         agi = AgiServer(arrivals.take, limits=AgiLimits(conversations=settings.limits.agi_sessions))
         self.agi_port = await agi.start(settings.agi_host, settings.agi_port)
         stack.push_async_callback(agi.stop, 0.5)
-        desk = ServerDesk(self.dispatcher, self.recovery, self._nodes, self._records, measures)
+        alarms = Alarms(lambda: self.site, self._sight(), webhooks, lambda: self.settings.site_dir)
+        desk = ServerDesk(self.dispatcher, self.recovery, self._nodes, self._records, measures, alarms)
         app = create_app(
             desk,
             self._directory,
@@ -469,6 +471,7 @@ class Server:
             running = [
                 tasks.create_task(self.dispatcher.keep_time(), name="time"),
                 tasks.create_task(self._lag.run(), name="lag"),
+                tasks.create_task(alarms.run(), name="alarms"),
                 tasks.create_task(self._manager.keep_told(self._status_line), name="service manager"),
                 tasks.create_task(self._journal.keep_synced(), name="journal"),
                 tasks.create_task(self.recovery.run(), name="recovery"),
@@ -514,6 +517,16 @@ class Server:
             site_version=lambda: self.published.number,
         )
         return Metrics(sources, self.settings.metrics.read_token())
+
+    def _sight(self) -> Sight:
+        return Sight(
+            self.dispatcher,
+            lambda: self.recovery.why_not,
+            self._nodes,
+            self._records,
+            partial(trouble_of, self._store),
+            self.settings.data_dir,
+        )
 
     def _status_line(self) -> str:
         """For `systemctl status`."""
@@ -613,12 +626,14 @@ class ServerDesk:
         nodes: Mapping[str, Node],
         records: Records,
         measures: Measures,
+        alarms: Alarms,
     ) -> None:
         self._dispatcher = dispatcher
         self._recovery = recovery
         self._nodes = nodes
         self._records = records
         self._measures = measures
+        self._alarms = alarms
 
     def submit(self, event: Event) -> None:
         self._dispatcher.submit(event)
@@ -644,6 +659,7 @@ class ServerDesk:
             "pops_shown": tally.pops_shown,
             "pop_late": tally.pop_late,
             "counts": self._dispatcher.counts,
+            "alarms": self._alarms.shown(),
             "emergencies": [
                 {"id": each.id, "kind": each.kind, "target": each.target, "ends_at": each.ends_at}
                 for each in self._measures.shown()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -102,6 +102,30 @@ class Node:
             reply = await self.link.act("Getvar", {"Variable": f"DEVICE_STATE({device})"})
             states.append(DeviceStateChanged(self.name, None, device, reply.headers.get("Value", "INVALID")))
         return states
+
+    async def trunk_trouble(self, trunk: str) -> str:
+        """What is wrong with a trunk; empty where nothing is known to be. Of one that does not register, Asterisk knows
+        only if it is told to ask it (`qualify_frequency`)."""
+        name = f"trunk-{trunk}"
+        [state] = await self.read_device_states([f"PJSIP/{name}"])
+        if state.state in ("UNAVAILABLE", "INVALID"):
+            return "cannot be reached" if state.state == "UNAVAILABLE" else "Asterisk does not know it"
+        try:
+            found = await self.link.collect("PJSIPShowRegistrationsOutbound")
+        except AmiActionError:
+            return ""  # there are none
+        statuses = [each.headers.get("Status", "") for each in found if each.headers.get("ObjectName", "") == name]
+        return next((f"not registered ({status})" for status in statuses if status != "Registered"), "")
+
+    async def clock_ahead_us(self, now: Callable[[], int]) -> int:
+        """How far its clock is ahead of ours, microseconds; 0 if it does not say, or the question took longer."""
+        before = now()
+        told = (await self.link.act("Ping")).headers.get("Timestamp", "")
+        after = now()
+        if not re.fullmatch(r"\d{1,12}(\.\d+)?", told):
+            return 0
+        theirs = round(float(told) * 1_000_000)
+        return theirs - after if theirs > after else min(0, theirs - before)
 
     async def store_phones(self, objects: Sequence[tuple[str, str, str]]) -> None:
         """Put (family, key, value) rows of phones into astdb: they can be called at once.

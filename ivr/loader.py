@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ivr import recordings
+from ivr.alarms import Alarms
 from ivr.callers import Callers
 from ivr.endpoints import Endpoint
 from ivr.errors import Problem, SiteError, quote
@@ -76,6 +77,8 @@ class _Loading:
         reasons = self._model(self._read("reasons.yaml", needed=False), ReasonsFile)
         callers_file = self._read("callers.yaml", needed=False)
         callers = self._model(callers_file, Callers)
+        alarms_file = self._read("alarms.yaml", needed=False)
+        alarms = self._model(alarms_file, Alarms)
         flow_files = dict(self._flow_files())
         flows = {name: flow for name, file in flow_files.items() if (flow := self._model(file, Flow))}
         names = Names(
@@ -110,6 +113,9 @@ class _Loading:
                 self.problems.append(hours_file.problem((calendar.id,), never, at_key=True))
         if callers is not None and callers_file is not None:
             self.problems += _check_callers(callers_file, callers, names)
+        if alarms is not None and alarms_file is not None:
+            known = {"queue": queue_names, "trunk": trunk_names, "webhook": webhook_names}
+            self.problems += _check_alarms(alarms_file, alarms, known)
         if queues_file is not None:
             self.problems += _check_queues(queues_file, queues, names, trunk_names)
         if settings_file is not None and settings is not None:
@@ -133,6 +139,7 @@ class _Loading:
             skills=skills,
             reasons=reasons.reasons() if reasons else Reasons(),
             callers=callers or Callers(),
+            alarms=alarms or Alarms(),
             layouts=names.layouts,
             untranslated=tuple(untranslated(documents, names)),
             prompts=prompts,
@@ -296,6 +303,14 @@ def _check_callers(document: Document, callers: Callers, names: Names) -> Iterat
     for key, flow in callers.flows():
         if flow not in names.flows:
             yield document.problem((key, "flow"), unknown("flow", flow, names.flows))
+
+
+def _check_alarms(document: Document, alarms: Alarms, known: Mapping[str, frozenset[str] | None]) -> Iterator[Problem]:
+    """What rules watch is there, and what is told too."""
+    for place, kind, name in alarms.named():
+        names = known[kind]
+        if names is not None and name not in names:
+            yield document.problem(place, unknown(kind, name, names))
 
 
 def _check_queues(

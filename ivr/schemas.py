@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from ivr.alarms import Alarms
 from ivr.callers import Callers
 from ivr.endpoints import Endpoint
 from ivr.flow_tests import FlowTest
@@ -102,6 +103,7 @@ SCHEMAS: Mapping[str, Callable[[], Schema]] = {
     "skills": _skills,
     "prompts": _prompts,
     "callers": lambda: _file(Callers),
+    "alarms": lambda: _file(Alarms),
     "reasons": lambda: _file(ReasonsFile),
     "tests": _tests,
 }

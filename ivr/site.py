@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ivr.alarms import Alarms
 from ivr.callback_dialogue import static
 from ivr.callers import Callers
 from ivr.endpoints import Endpoint
@@ -43,6 +44,7 @@ class Site:
     layouts: Mapping[str, Layout] = field(repr=False)
     #: Texts without a form in a language that their callers may hear. Not wrong: they hear the default language.
     untranslated: tuple[Problem, ...] = ()
+    alarms: Alarms = field(default_factory=Alarms)
     prompts: Mapping[str, PromptRule] = field(default_factory=dict)
     #: Prompts that nothing says, and recordings that nobody hears.
     unheard: tuple[Problem, ...] = ()

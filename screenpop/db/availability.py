@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from screenpop.db.store import Store
 from screenpop.errors import DatabaseUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -48,6 +50,16 @@ async def _rest(stop: asyncio.Event, pause_s: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+async def trouble_of(store: Store, limit_s: float = 2.0) -> str:
+    """What the database says when it is asked something; empty when it answers in time."""
+    try:
+        async with asyncio.timeout(limit_s), store.read() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return why_of(error)
+    return ""
 
 
 def why_of(error: Exception) -> str:

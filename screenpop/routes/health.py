@@ -7,9 +7,8 @@ from typing import Any
 
 import structlog
 from fastapi import APIRouter, Response
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
+from screenpop.db.availability import trouble_of
 from screenpop.routes.services import Services, WithServices
 
 log = structlog.get_logger(__name__)
@@ -18,7 +17,6 @@ router = APIRouter(tags=["health"])
 #: Why calls are not routed, as the routing side's own words, and ours.
 DATABASE = "database"
 
-_DATABASE_S = 2.0
 # Anybody may ask: one question to the database at a time answers all who ask meanwhile.
 _asking: dict[int, asyncio.Task[bool]] = {}
 
@@ -55,10 +53,7 @@ async def database_answers(services: Services) -> bool:
 
 
 async def _ask(services: Services) -> bool:
-    try:
-        async with asyncio.timeout(_DATABASE_S), services.store.read() as connection:
-            await connection.execute(text("SELECT 1"))
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
-        log.warning("database does not answer", why=f"{type(error).__name__}: {error}"[:300])
-        return False
-    return True
+    why = await trouble_of(services.store)
+    if why:
+        log.warning("database does not answer", why=why)
+    return not why

@@ -37,6 +37,10 @@ class FakeLink:
             raise AmiActionError("no such channel", action=action, reason="No such channel")
         if headers.get("Variable") == "UNIQUEID":
             return AmiReply(True, "Done", Headers([("Response", "Success")]))
+        if action == "Ping":
+            return AmiReply(
+                True, "Pong", Headers([("Response", "Success"), ("Timestamp", self.values.get("Ping", ""))])
+            )
         value = self.values.get(str(headers.get("Variable", "")), "")
         return AmiReply(True, "Done", Headers([("Response", "Success"), ("Value", value)]))
 
