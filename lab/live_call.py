@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from ivr.callback_dialogue import text as words
 from ivr.site import Site
 from ivr.steps import (
     CallWebhook,
@@ -21,18 +22,23 @@ from ivr.steps import (
     Ending,
     Enqueue,
     Instruction,
+    KeepAnswer,
     LookUpCustomer,
     MessageRecorded,
     Promise,
     Promised,
     Prompt,
     QueueEnded,
+    RecordCall,
     RecordMessage,
     Result,
     SendText,
+    Transfer,
+    TransferEnded,
 )
 from ivr.walk import Answered, Came, Entry, Heard, Over, Pressed
 from lab.hearing import Hearing, rendered
+from lab.live_past import PAST
 from lab.live_programs import Programs
 from lab.phone import AGENT_TONE_HZ
 from lab.sip_call import SipCall
@@ -42,7 +48,7 @@ _STATUS = {Cause.BUSY: 486, Cause.CLOSED: 480, Cause.BLOCKED: 403, Cause.UNALLOC
 _OUTCOMES = {
     Ending.REFUSED: ("refused",),
     Ending.BROKEN: ("lost",),
-    Ending.DESIGNED: ("self_served", "served", "voicemail", None),
+    Ending.DESIGNED: ("self_served", "served", "voicemail", "transferred_out", None),
 }
 
 
@@ -54,8 +60,8 @@ class UnplayableError(Exception):
     """What a test asks for cannot be brought about in a real call."""
 
 
-class Agents(Protocol):
-    """The people of the site, as far as a call meets them."""
+class Others(Protocol):
+    """Whom a call meets: the people of the site, and who is called by a transfer."""
 
     async def serve(self) -> None:
         """Let somebody become ready, who answers and hangs up again after a moment."""
@@ -63,13 +69,16 @@ class Agents(Protocol):
     async def rest(self) -> None:
         """Nobody is ready."""
 
+    async def is_called(self, wanted: Transfer) -> None:
+        """Return once the far end of this transfer rings. Raises LiveError if it does not, or another does."""
 
-async def until(what: str, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The probe's first answer that says something. Raises LiveError after `LIMIT_S`."""
-    last = time.monotonic() + LIMIT_S
+
+async def until(what: str, probe: Callable[[], dict[str, Any]], limit_s: float = LIMIT_S) -> dict[str, Any]:
+    """The probe's first answer that says something. Raises LiveError after `limit_s`."""
+    last = time.monotonic() + limit_s
     while not (found := probe()):
         if time.monotonic() > last:
-            raise LiveError(f"{what}: not within {LIMIT_S:g} s")
+            raise LiveError(f"{what}: not within {limit_s:g} s")
         await asyncio.sleep(0.05)
     return found
 
@@ -84,7 +93,10 @@ class Records:
     async def interaction(self, *, closed: bool = False) -> dict[str, Any]:
         """The first interaction since."""
         condition = " AND outcome IS NOT NULL" if closed else ""
-        query = f"SELECT id, outcome FROM interaction WHERE arrived_at >= ?{condition} ORDER BY arrived_at LIMIT 1"
+        query = (
+            f"SELECT id, outcome FROM interaction WHERE arrived_at >= ? AND id NOT LIKE '{PAST}%'{condition} "
+            "ORDER BY arrived_at LIMIT 1"
+        )
         return await until("an interaction", lambda: self._row(query, self._since))
 
     async def visit(self, number: int) -> dict[str, Any]:
@@ -104,6 +116,30 @@ class Records:
         )
         return await until("a message for agents", lambda: self._row(query, found["id"]))
 
+    async def recording(self, consent: str) -> dict[str, Any]:
+        """That it is recorded by this consent, and a file is there to hold it; `no`: that it is not; empty: no more."""
+        found = await self.interaction()
+        match consent:
+            case "":
+                condition = "file != '' AND ended_at IS NOT NULL"
+            case "no":
+                condition = "consent = 'no' AND file = ''"
+            case _:
+                condition = f"consent = '{consent}' AND file != '' AND trouble = ''"
+        query = f"SELECT id FROM recording WHERE interaction_id = ? AND {condition} LIMIT 1"
+        return await until(
+            f"a recording ({consent or 'which is over'})", lambda: self._row(query, found["id"]), LIMIT_S / 4
+        )
+
+    async def answer(self, kept: KeepAnswer) -> dict[str, Any]:
+        """That this answer is kept with the interaction."""
+        found = await self.interaction()
+        query = "SELECT id FROM survey_answer WHERE interaction_id = ? AND survey = ? AND question = ? AND value = ?"
+        values = (found["id"], kept.survey, kept.question, kept.value)
+        return await until(
+            f"the answer {kept.value} to {kept.question}", lambda: self._row(query, *values), LIMIT_S / 4
+        )
+
     def _row(self, query: str, *values: object) -> dict[str, Any]:
         connection = sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=5)
         try:
@@ -120,18 +156,23 @@ class LiveCall:
     def __init__(
         self,
         site: Site,
-        agents: Agents,
+        others: Others,
         records: Records,
         call: SipCall,
         tape: Sequence[Entry],
         programs: Programs,
         *,
+        is_shown: bool = True,
         heard_within_s: float = 30.0,
     ) -> None:
-        """`heard_within_s`: how long after what came before it a prompt may have ended."""
+        """`is_shown`: the caller's number, which can be called back. `heard_within_s`: how long after what came before
+        it a prompt may have ended."""
         self._heard_within_s = heard_within_s
+        self._is_shown = is_shown
+        self._language = ""
+        self._is_promised = False
         self._site = site
-        self._agents = agents
+        self._others = others
         self._records = records
         self._call = call
         self._tape = list(tape)
@@ -150,7 +191,7 @@ class LiveCall:
                     if entry.keys:
                         await self._call.media.press(entry.keys)
                 case Came():
-                    self._asked = entry.instruction
+                    self._asked, self._language = entry.instruction, entry.spot.language
                     await self._arrive(entry.instruction)
                 case Answered():
                     assert self._asked is not None
@@ -188,8 +229,17 @@ class LiveCall:
         answer = following.result if isinstance(following, Answered) else None
         if isinstance(asked, CallWebhook | SendText) and (different := await self._programs.came(asked)):
             raise LiveError(different)
-        if isinstance(asked, Enqueue) and not (isinstance(answer, QueueEnded) and answer.outcome == "closed"):
-            await self._check_visit(asked)
+        match asked, answer:
+            case Enqueue(), QueueEnded(outcome="closed"):
+                pass
+            case Enqueue(), _:
+                self._call.media.listen(AGENT_TONE_HZ)
+                await self._check_visit(asked)
+            case Transfer(), TransferEnded(outcome="refused"):
+                pass
+            case Transfer(), _:
+                self._call.media.listen(AGENT_TONE_HZ)
+                await self._others.is_called(asked)
 
     async def _check_visit(self, wanted: Enqueue) -> None:
         visit = await self._records.visit(self._visits)
@@ -212,30 +262,54 @@ class LiveCall:
                 pass  # found and answered already
             case Enqueue(), QueueEnded(outcome="served"):
                 await self._talk()
-            case Enqueue(), QueueEnded(outcome="timed_out" | "closed"):
-                pass  # it comes by itself
+            case Enqueue(), QueueEnded(outcome="promised"):
+                await self._ask_for_callback(asked)
+                self._is_promised = True
             case Promise(), Promised(refused=""):
-                pass
+                self._is_promised = True
+            case (Enqueue(), QueueEnded()) | (Promise(), Promised()):
+                pass  # it comes by itself
+            case RecordCall(), _:
+                await self._records.recording(asked.consent)
+            case KeepAnswer(), _:
+                await self._records.answer(asked)
+            case Transfer(), TransferEnded(outcome="answered"):
+                await self._hear_somebody("the far end")
+            case Transfer(), TransferEnded():
+                pass  # the far end does what the test says
             case RecordMessage(), MessageRecorded(file=file):
                 await asyncio.sleep(3.0 if file else 0.0)  # the tone, and what the caller says
                 if file:
                     await self._call.media.press("#")
                 if file and asked.queue:
                     self._compare(asked, await self._records.message())
-            case Enqueue(), QueueEnded(outcome=outcome):
-                raise UnplayableError(f"a wait that ends {outcome}")
             case _:
                 raise UnplayableError(f"{type(asked).__name__}, answered by {result}")
 
     async def _talk(self) -> None:
-        await self._agents.serve()
+        await self._others.serve()
+        try:
+            await self._hear_somebody("an agent")
+        finally:
+            await self._others.rest()
+
+    async def _hear_somebody(self, who: str) -> None:
         try:
             async with asyncio.timeout(LIMIT_S):
                 await self._call.media.heard(AGENT_TONE_HZ)
         except TimeoutError:
-            raise LiveError("expected to talk to an agent; none was heard") from None
-        finally:
-            await self._agents.rest()
+            raise LiveError(f"expected to talk to {who}; nobody was heard") from None
+
+    async def _ask_for_callback(self, asked: Enqueue) -> None:
+        """The caller presses the queue's key, and is promised a call at the number that is shown."""
+        dialogue = self._site.queues[asked.queue].callback
+        if dialogue is None or dialogue.key is None:
+            raise LiveError(f"queue {asked.queue} has no key for a callback")
+        if not self._is_shown:
+            raise UnplayableError("a callback by key, asked for from a number that cannot be called")
+        language, default = self._language, self._site.settings.default_language
+        await self._call.media.press(dialogue.key)
+        await self._hear(words(dialogue, "promised", language, default))
 
     async def _end(self, over: Over) -> None:
         if over.end is None:
@@ -249,9 +323,6 @@ class LiveCall:
             raise LiveError(f"expected: {over}; came: ended by {self._call.ended_by}")
         if over.end.ending is Ending.REFUSED and self._call.status != _STATUS[over.end.cause]:
             raise LiveError(f"expected: {over}; came: SIP status {self._call.status}")
-        outcome = (await self._records.interaction(closed=over.spot is None or not self._is_promised()))["outcome"]
+        outcome = (await self._records.interaction(closed=not self._is_promised))["outcome"]
         if outcome not in _OUTCOMES[over.end.ending]:
             raise LiveError(f"expected: {over}; came: outcome {outcome}")
-
-    def _is_promised(self) -> bool:
-        return isinstance(self._asked, Promise)

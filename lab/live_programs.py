@@ -12,7 +12,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from cti.outbound import Outbound, Refused
+from cti.outbound import Refused, outbound_of
 from ivr.site import Site
 from ivr.steps import CallWebhook, SendText, TextSent, WebhookEnded
 from ivr.turns import written
@@ -76,7 +76,7 @@ class Programs:
 
     def _goes(self, wanted: Wanted) -> bool:
         """Whether a request leaves the server: a message to a number that may not be written to does not."""
-        outbound = Outbound(self._site.settings.country)
+        outbound = outbound_of(self._site)
         return isinstance(wanted, CallWebhook) or not isinstance(outbound.check(wanted.to), Refused)
 
     async def _answer(self, _: Request, writer: asyncio.StreamWriter) -> None:

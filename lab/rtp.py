@@ -25,6 +25,7 @@ _END_REPEATS = 3  # RFC 4733 2.5.1.4
 _MAX_KEYS = 64
 _MAX_HEARD = 256
 _LATE_S = 0.2
+_LAST_WORDS_S, _MOST_LAST_WORDS = 0.1, 50
 _VOLUME = 10
 _PORT_TRIES = 100
 
@@ -125,6 +126,11 @@ class RtpStream(asyncio.DatagramProtocol):
         """Our side for an offer."""
         return Media("127.0.0.1", self.port)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it still sends and listens."""
+        return not self._is_closed
+
     def connect(self, remote: Media) -> None:
         """Send there from now on; again at every new description."""
         self._remote = remote
@@ -151,6 +157,24 @@ class RtpStream(asyncio.DatagramProtocol):
     async def heard(self, frequency: int) -> None:
         """Return when the tone has been heard (it must be among those listened for)."""
         await self._heard[frequency].wait()
+
+    def listen(self, frequency: int) -> None:
+        """Listen for a tone again that has been heard."""
+        if frequency in self.heard_ns and frequency not in self._detectors:
+            del self.heard_ns[frequency]
+            self._runs.pop(frequency, None)
+            self._detectors[frequency] = ToneDetector(frequency)
+            self._heard[frequency].clear()
+
+    async def end(self) -> None:
+        """Close once nothing more comes: what was said before the other side hung up may still lie in our socket."""
+        heard = -1
+        for _ in range(_MOST_LAST_WORDS):
+            if heard == self.received:
+                break
+            heard = self.received
+            await asyncio.sleep(_LAST_WORDS_S)
+        await self.close()
 
     async def close(self) -> None:
         """Stop sending and listening."""

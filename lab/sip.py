@@ -346,7 +346,7 @@ class SipEndpoint(asyncio.DatagramProtocol):
             self._awaiting_ack.pop(waiting).acknowledged()
         self._past[key] = call
         asyncio.get_running_loop().call_later(self.timers.give_up_s, self._past.pop, key, None)
-        self._run(call.media.close())
+        self._run(call.media.end() if call.ended_by == "remote" else call.media.close())
 
     def _run(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
+from sqlalchemy import select, update
 
 from cti.config import load_settings
 from cti.main import provision_asterisk, with_store
@@ -29,6 +30,7 @@ from lab.paths import repository
 from lab.phone import Phone
 from lab.ports import free_block, free_ports
 from screenpop.customer_file import import_customers
+from screenpop.db.tables import person
 
 _LIMIT_S = 60.0
 _RTP_PORTS = 2000
@@ -182,6 +184,7 @@ async def open_world(
     starts_server: bool = True,
     trunk_match: Sequence[str] = ("127.0.0.1",),
     carrier_port: int = 0,
+    trunk_names: Sequence[str] = ("carrier",),
     rtp_ports: int = _RTP_PORTS,
     server_module: str = "cti.cli",
     server_environment: Mapping[str, str] | None = None,
@@ -191,7 +194,8 @@ async def open_world(
 
     `phone_addresses`: phones that somebody else plays (SIPp), by username. `sounds_dir`: rendered prompts that
     outlive this world. `trunk_match`: where callers come from; with the default, whatever a phone of this machine
-    sends (a call of its own, a registration) counts as the carrier's. `carrier_port`: where the carrier is called.
+    sends (a call of its own, a registration) counts as the carrier's. `carrier_port`: where the carrier is called, by
+    each of `trunk_names`; callers come by the first.
     """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -214,14 +218,14 @@ async def open_world(
         server_settings = load_settings(config, environment={})
         if sounds_dir is not None:
             await asyncio.to_thread(_share_sounds, sounds_dir, server_settings.sounds_dir)
-        carrier = Trunk(
-            name="carrier",
-            host="127.0.0.1",
-            port=carrier_port or free_ports(1)[0],
-            match=tuple(trunk_match),
-            emergency=True,
-        )
-        provisioned = provision_asterisk(server_settings, node, [carrier], folder / "ast")
+        called_at = carrier_port or free_ports(1)[0]
+        trunks = [
+            Trunk(
+                name=name, host="127.0.0.1", port=called_at, match=tuple(trunk_match) if first else (), emergency=first
+            )
+            for first, name in ((place == 0, name) for place, name in enumerate(trunk_names))
+        ]
+        provisioned = provision_asterisk(server_settings, node, trunks, folder / "ast")
         asterisk = await stack.enter_async_context(AsteriskInstance(installation, provisioned.directory))
         phones, passwords = await _admit_people(
             stack, folder, site_dir, people_with_phones, phone_addresses or {}, config
@@ -287,12 +291,13 @@ async def _admit_people(
         writer.writeheader()
         writer.writerows(rows)
     settings = load_settings(config, environment={})
-    passwords = {row["username"]: secrets.token_urlsafe(9) for row in rows}
-    async with with_store(settings) as (store, people, _):
+    password = secrets.token_urlsafe(9)  # one for everybody: a hash takes a third of a second
+    async with with_store(settings) as (store, people, plan):
         await people.import_people(people_file)
-        for username, password in passwords.items():
-            await people.set_password(username, password)
-    async with with_store(settings) as (store, _, plan):
+        await people.set_password(rows[0]["username"], password)
+        async with store.write() as connection:
+            known = select(person.c.password_hash).where(person.c.username == rows[0]["username"]).scalar_subquery()
+            await connection.execute(update(person).values(password_hash=known))
         if (site_dir / "customers.csv").exists():
             await import_customers(store, plan, site_dir / "customers.csv")
-    return phones, passwords
+    return phones, {row["username"]: password for row in rows}

@@ -1,4 +1,4 @@
-"""Every kind of step is experienced by a real caller on a real Asterisk; this says in which file."""
+"""Every kind of step is experienced by a real caller on a real Asterisk; this says in which file its flow stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ivr.schema import STEPS
 
 FOLDER = Path(__file__).parent / "asterisk"
-LIVE, LEADS = "test_live_flow_tests.py", "test_step_leads.py"
+LIVE, LEADS = "live_site.py", "test_step_leads.py"
 #: Step → the file whose flows have it.
 HEARD_IN = {
     "answer": LIVE, "refuse": LIVE, "early": LEADS, "say": LIVE, "play": LIVE, "menu": LIVE, "collect": LIVE,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import structlog
 from alembic import command
@@ -18,6 +20,8 @@ from screenpop.last_known import LastKnown
 log = structlog.get_logger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+#: Alembic keeps the migration that runs in variables of the process: two databases take turns.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 async def migrate(url: str, revision: str = "head") -> None:
@@ -29,7 +33,7 @@ async def migrate(url: str, revision: str = "head") -> None:
     try:
         if revision == "head" and await _is_newest(store):
             return
-        async with store.write() as connection:
+        async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()), store.write() as connection:
             await connection.run_sync(_upgrade, revision)
     finally:
         await store.close()

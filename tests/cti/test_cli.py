@@ -96,7 +96,7 @@ def test_how_far_back_is_hours_or_days(begun: Run, since: str) -> None:
 def test_check_says_what_there_is(begun: Run, tmp_path: Path) -> None:
     result = begun("check")
     assert result.exit_code == 0
-    assert "3 numbers, 2 flows, 3 queues: no errors (version " in result.output
+    assert "4 numbers, 3 flows, 3 queues: no errors (version " in result.output
 
 
 def test_check_names_every_error_with_its_place(begun: Run, tmp_path: Path) -> None:

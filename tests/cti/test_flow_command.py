@@ -37,13 +37,13 @@ def test_a_right_site_is_said_to_be_so(folder: Path) -> None:
     result = flow("check", "--site", str(folder))
 
     assert result.exit_code == 0
-    assert "2 flows, 23 tests: no errors (version " in result.output
+    assert "3 flows, 34 tests: no errors (version " in result.output
 
 
 def test_the_site_of_the_settings_is_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLYARD_SITE_DIR", str(folder))
 
-    assert f"{folder}: 2 flows" in flow("check").output
+    assert f"{folder}: 3 flows" in flow("check").output
     assert flow("test").exit_code == 0
 
 
@@ -72,7 +72,7 @@ def test_all_errors_come_at_once_also_as_json(folder: Path) -> None:
 
 
 def test_texts_in_no_language_of_their_callers_are_hints_and_no_errors(folder: Path) -> None:
-    change(folder / "prompts.yaml", "  zh: 感谢您的来电，再见。\n", "")
+    change(folder / "prompts.yaml", "  zh: 我们现在不在服务时间，请稍后再拨。\n", "")
 
     told = flow("check", "--site", str(folder))
     plain = flow("check", "--json", "--site", str(folder))
@@ -94,7 +94,7 @@ def test_mistakes_in_tests_are_errors_of_the_check_too(folder: Path) -> None:
     assert "tests/more.yml:1:1: this file is not read: expected the ending .yaml" in result.stderr
     tested = flow("test", "--site", str(folder))
     assert tested.exit_code == 1
-    assert "22 tests: 22 passed, 0 failed, 2 errors in the files" in tested.stdout
+    assert "33 tests: 33 passed, 0 failed, 2 errors in the files" in tested.stdout
 
 
 def test_all_tests_pass_or_those_that_fail_are_told(folder: Path) -> None:
@@ -102,9 +102,9 @@ def test_all_tests_pass_or_those_that_fail_are_told(folder: Path) -> None:
     change(folder / "flows" / "main.yaml", "priority: 10", "priority: 9")
     failed = flow("test", "--site", str(folder))
 
-    assert (passed.exit_code, passed.stdout) == (0, "23 tests: 23 passed, 0 failed\n")
+    assert (passed.exit_code, passed.stdout) == (0, "34 tests: 34 passed, 0 failed\n")
     assert failed.exit_code == 1
-    assert failed.stdout == "23 tests: 21 passed, 2 failed\n"
+    assert failed.stdout == "34 tests: 32 passed, 2 failed\n"
     first = failed.stderr.splitlines()[0]
     assert first.startswith("tests/main.yaml:11:7: billing by key, with an account that nobody has: ")
     assert first.endswith("expected priority 10, came 9 at main ask-for-billing:1.then:0 (queue)")
@@ -184,7 +184,6 @@ def test_who_walks_is_asked_until_the_answer_is_understood(folder: Path, typed: 
 
 
 def test_a_callback_is_walked_too(folder: Path) -> None:
-    change(folder / "queues.yaml", "billing:\n", "billing:\n  callback: { greeting: This is Northwind. }\n")
     change(folder / "flows" / "main.yaml", "    - set: { topic: Billing }\n", "    - callback: billing\n")
 
     kept = flow("walk", "main", *CALL, "--site", str(folder), stdin="\n11#1#\n\n\np\n")
@@ -281,7 +280,7 @@ def test_webhooks_and_text_messages_are_walked_too(folder: Path, typed: str, tol
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["mian"], 'unknown flow "mian": expected main or office; did you mean "main"?, or a number'),
+        (["mian"], 'unknown flow "mian": expected main, office or service; did you mean "main"?, or a number'),
         (["main", "--at", "noon"], '"noon" is not a time: expected for example 2026-11-23T10:00'),
         (["main", "--language", "fr"], 'unknown language "fr": expected en or zh'),
     ],
@@ -325,7 +324,7 @@ def test_a_flow_too_large_to_draw_is_still_told_in_words(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["offic"], 'unknown flow "offic": expected main or office; did you mean "office"?'),
+        (["offic"], 'unknown flow "offic": expected main, office or service; did you mean "office"?'),
         (["main", "--svg", "none/main.svg"], "none/main.svg: cannot be written: No such file or directory"),
     ],
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
@@ -101,6 +103,30 @@ async def test_the_callee_hangs_up() -> None:
         call = await caller.dial(callee.uri)
         await call.ended.wait()
     assert (call.ended_by, call.status) == ("remote", 200)
+
+
+def hold_up_the_loop(seconds: float) -> None:
+    """As a busy machine does."""
+    time.sleep(seconds)
+
+
+async def test_what_was_said_before_the_other_side_hung_up_is_heard_however_late_it_is_read() -> None:
+    async def on_call(call: SipCall) -> None:
+        call.answer()
+        await call.hang_up()
+
+    words = 30
+    async with two_ends(on_call) as (caller, callee), asyncio.timeout(10):
+        call = await caller.dial(callee.uri)
+        await call.ended.wait()
+        before = call.media.received
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            for number in range(words):
+                line.sendto(bytes((0x80, 0, 0, number)) + bytes(8) + b"\xff" * 160, ("127.0.0.1", call.media.port))
+        while call.media.is_open:
+            hold_up_the_loop(0.03)
+            await asyncio.sleep(0)
+    assert call.media.received == before + words
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from screenpop.db.migrate import migrate, revision_of
+from screenpop.db.migrate import migrate, newest_revision, revision_of
 from screenpop.db.store import Store
 from screenpop.db.tables import metadata
 from screenpop.errors import DatabaseAddressError
@@ -38,6 +39,17 @@ async def test_migrating_again_changes_nothing(url: str, migrated: Store) -> Non
     await migrate(url)
     async with migrated.read() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM customer")) == 1
+
+
+async def test_two_databases_of_one_process_take_turns(tmp_path: Path) -> None:
+    urls = [f"sqlite+aiosqlite:///{tmp_path}/{name}.db" for name in ("one", "other", "third")]
+
+    await asyncio.gather(*map(migrate, urls))
+
+    for url in urls:
+        store = Store(url)
+        assert (await revision_of(store))[0] == newest_revision()
+        await store.close()
 
 
 async def test_a_database_tells_its_revision(url: str) -> None:
