@@ -10,9 +10,12 @@ from typing import Any
 import structlog
 
 from cti.settings import LogSettings
+from ivr.errors import one_line
 
 #: Fields that hold telephone numbers: all but the last two digits are masked.
 NUMBER_FIELDS = frozenset({"caller", "dialled", "number", "callback"})
+
+_OF_MANY_LINES = frozenset({"exception", "stack"})
 
 
 def mask_numbers(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -20,6 +23,14 @@ def mask_numbers(logger: object, method: str, event: MutableMapping[str, Any]) -
     for name in NUMBER_FIELDS & event.keys():
         text = str(event[name])
         event[name] = f"…{text[-2:]}" if len(text) > 4 else text
+    return event
+
+
+def keep_on_line(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor for text: nothing that came from outside begins a line of its own or moves the cursor."""
+    for name, value in event.items():
+        if isinstance(value, str) and name not in _OF_MANY_LINES:
+            event[name] = one_line(value)
     return event
 
 
@@ -53,7 +64,11 @@ def set_up_logs(settings: LogSettings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],  # what is added is masked too
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([] if settings.format == "json" else [keep_on_line]),
+                renderer,
+            ],
         )
     )
     root = logging.getLogger()

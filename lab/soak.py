@@ -40,6 +40,8 @@ def main() -> int:
         status = tests(list(FILES), CALLYARD_LAB_EFFORT=chosen["EFFORT"]) or status
     if "fuzz" in parts:
         print("— hostile input", flush=True)
+        schema = [sys.executable, "-m", "lab.fuzz_schema", f"--examples={chosen['EFFORT']}", f"--seed={chosen['SEED']}"]
+        status = subprocess.run(schema, check=False).returncode or status
         status = fuzz(int(chosen["INPUTS"]), int(chosen["MINUTES"]), int(chosen["SEED"])) or status
     return status
 

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import APIRouter, FastAPI
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, FastAPI, Request
 
 from screenpop.audit import AuditLog
 from screenpop.auth import Sessions
@@ -40,6 +39,7 @@ from screenpop.routes import flows as flows_routes
 from screenpop.routes import moves as moves_routes
 from screenpop.routes.borders import Borders
 from screenpop.routes.page import Page
+from screenpop.routes.refusals import METHODS, REFUSALS, refusal
 from screenpop.routes.services import Services
 from screenpop.settings import WebSettings
 from screenpop.wishes import Wishes
@@ -104,7 +104,7 @@ def create_app(
     )
     app.add_middleware(Borders, settings=settings)
     statuses.install(app)
-    app.include_router(_api(), prefix="/api")
+    app.include_router(_api(), prefix="/api", responses=REFUSALS)
     app.mount("/", Page(settings.web_files), name="page")
     return app
 
@@ -131,9 +131,9 @@ def _api() -> APIRouter:
     ):
         api.include_router(part.router)
 
-    @api.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def nothing(rest: str) -> None:
-        raise HTTPException(404, f"there is nothing at /api/{rest[:80]}")
+    @api.api_route("/{rest:path}", methods=list(METHODS), include_in_schema=False)
+    async def nothing(request: Request, rest: str) -> None:
+        raise refusal(request, f"there is nothing at /api/{rest[:80]}")
 
     return api
 

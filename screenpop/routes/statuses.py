@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from screenpop import errors
 from screenpop.errors import ScreenpopError
+from screenpop.routes.refusals import allowed
 from screenpop.text import storable
 
 log = structlog.get_logger(__name__)
@@ -59,7 +60,9 @@ def install(app: FastAPI) -> None:
         return answer(errors.InvalidRequestError(f"{where}: {first['msg']}"))
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed(request)):
+            error.headers = {"Allow": ", ".join(methods)}  # the router names those of one route only
         phrase = HTTPStatus(error.status_code).phrase
         body = {"code": phrase.lower().replace(" ", "_"), "message": str(error.detail)}
         return JSONResponse(body, error.status_code, headers=error.headers)

@@ -14,6 +14,7 @@ import structlog
 from ivr.errors import Problem
 from lab import fuzz
 from lab.fuzz import MOST_GROWTH_KB, Play, Round, run, subjects
+from lab.fuzz_schema import hold
 from tests.effort import examples
 
 SEED = 20_27
@@ -36,6 +37,14 @@ async def test_only_documented_errors_come_out_of_hostile_input(
     assert told == []
     assert result.inputs >= INPUTS[name]
     assert result.growth_kb < MOST_GROWTH_KB
+
+
+@pytest.mark.timeout(1200)
+async def test_the_api_is_what_its_document_says() -> None:
+    """All checks of schemathesis, shortly; `make soak` does it for longer."""
+    status, said = await hold(examples(1), SEED, "fuzzing")
+    assert status == 0, said[-6_000:]
+    assert "Tested: 3" in said, said[-2_000:]
 
 
 class Odd:
