@@ -7,6 +7,7 @@ The interaction id is the uniqueid of the caller's first channel, set by the dia
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ CARRIED = (
     "CALLYARD_SERVED",
     "CALLYARD_AWAY",
     "CALLYARD_AWAY_SINCE",
+    "CALLYARD_LOST",
 )
 
 
@@ -78,17 +80,22 @@ class Carried:
     served_by: str
     away: str
     away_since: str
+    lost: str
 
     def lost_us(self, now: int) -> int:
-        """How long the call has waited for us to come back, µs; 0 where it has not, or nobody can say."""
-        if not self.away or not self.away_since.isascii() or not self.away_since.isdecimal():
-            return 0
-        return min(max(0, now - int(self.away_since[:12]) * 1_000_000), MOST_LOST_US)
+        """How long the call has waited for us to come back, now and before, µs; what nobody can say counts as 0."""
+        since_s = _whole(self.away_since) if self.away else 0
+        return min(_whole(self.lost) + (max(0, now - since_s * 1_000_000) if since_s else 0), MOST_LOST_US)
 
     @property
     def resumed(self) -> CallState | None:
         """Where the call stands, if a server of ours has had it."""
         return CallState.unpack(self.state) if self.seen == "1" and self.state else None
+
+
+def _whole(text: str) -> int:
+    """A whole number that a channel carries; 0 for anything else."""
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else 0
 
 
 class Arrivals:
@@ -273,6 +280,7 @@ class Arrivals:
             session.remember(history_of(match.past, site.reasons.open, self._ports.utc(), site.settings.time_zone))
         await conversation.set_variable("CALLYARD_SEEN", "1")
         if carried.away:
+            await conversation.set_variable("CALLYARD_LOST", str(carried.lost_us(self._dispatcher.now())))
             await conversation.set_variable("CALLYARD_AWAY", "")
             await conversation.set_variable("CALLYARD_AWAY_SINCE", "")
 

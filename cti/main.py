@@ -19,13 +19,13 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
-from acd.commands import Command, OfferClosed, OfferInteraction
+from acd.commands import Command, OfferInteraction
 from acd.eligibility import compare_stored, tell
 from acd.engine import Engine
 from acd.errors import AcdError
 from acd.events import ConfigurationChanged, Event, RoutingPaused
-from acd.model import AgentProfile, Configuration, Reason
-from acd.snapshot import Board, agent_view, board, restore
+from acd.model import AgentProfile, Configuration
+from acd.snapshot import Board, restore
 from cti import collector
 from cti.alarms import Alarms, Sight
 from cti.ami import AmiLink, AmiSettings
@@ -69,6 +69,7 @@ from cti.session_ports import SessionPorts
 from cti.settings import AmiNode, Settings
 from cti.site_flows import SiteFlows
 from cti.sounds import SoundCache, SoundError, site_sound, sound_cache
+from cti.standing_offers import follow_offers, open_offers
 from cti.story import Story
 from cti.text_messages import WebhookTexts
 from cti.transfers import Reach, TrunkLine
@@ -665,34 +666,6 @@ class ServerDesk:
                 for each in self._measures.shown()
             ],
         }
-
-
-def open_offers(engine: Engine) -> list[OfferInteraction]:
-    """The offers that are open in a restored engine."""
-    return [
-        OfferInteraction(
-            each.offer_id, view.id, each.agent_id, view.queue, view.offered_at,
-            deadline_of(engine, each.agent_id, view.offered_at), each.reason or Reason("restored", ()),
-            tuple(other.offer_id for other in view.open_offers) if view.beside else (),
-            view.callback_number if view.is_promised else "",
-        )
-        for view in board(engine).interactions
-        for each in view.open_offers
-    ]  # fmt: skip
-
-
-def deadline_of(engine: Engine, agent_id: str, offered_at: int) -> int:
-    agent = agent_view(engine, agent_id)
-    return agent.deadline if agent is not None else offered_at
-
-
-def follow_offers(offers: dict[str, OfferInteraction], commands: Sequence[Command]) -> None:
-    """Keep `offers` the open ones while commands go by."""
-    for command in commands:
-        if isinstance(command, OfferInteraction):
-            offers[command.offer_id] = command
-        elif isinstance(command, OfferClosed):
-            offers.pop(command.offer_id, None)
 
 
 def web_settings(settings: Settings, site: Site) -> WebSettings:

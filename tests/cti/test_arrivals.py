@@ -128,6 +128,20 @@ async def test_what_a_caller_lost_while_nobody_was_there_is_given_back_in_the_qu
             assert lost_s * 1_000_000 <= waited_us < (lost_s + 30) * 1_000_000
 
 
+async def test_what_was_lost_in_several_gaps_is_given_back_together(tmp_path: Path) -> None:
+    async with Reception(tmp_path, HELLO) as reception:
+        since = str(reception.dispatcher.now() // 1_000_000 - 5)
+        carried = {"CALLYARD_AWAY": "1", "CALLYARD_AWAY_SINCE": since, "CALLYARD_LOST": "7000000"}
+        async with reception.call(variables=carried) as call:
+            await call.playing("Hello")
+            call.press("1")
+            await call.logged("music default")
+            view = reception.view()
+            assert view is not None
+            assert 12_000_000 <= reception.dispatcher.now() - view.first_asked_at < 20_000_000
+            assert call.variables["CALLYARD_LOST"] == str(reception.dispatcher.now() - view.first_asked_at)
+
+
 async def test_a_call_that_a_lost_server_knew_is_an_interaction_again(tmp_path: Path) -> None:
     """The journal was lost, the channel was not."""
     state = '["main","line:0",{"caller":"+4930123456","language":"en"}]'

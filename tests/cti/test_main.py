@@ -28,9 +28,6 @@ from cti.errors import CtiError
 from cti.journal import JournalError
 from cti.main import (
     Server,
-    deadline_of,
-    follow_offers,
-    open_offers,
     provision_asterisk,
     web_settings,
     with_emergencies,
@@ -38,6 +35,7 @@ from cti.main import (
 )
 from cti.provisioning import NodeSettings
 from cti.settings import AmiNode, Settings
+from cti.standing_offers import deadline_of, follow_offers, open_offers
 from ivr.errors import SiteError
 from screenpop.emergencies import Kind, Wanted
 from screenpop.entries import Entry

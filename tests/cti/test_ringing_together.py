@@ -23,8 +23,8 @@ from acd.events import (
 from acd.model import Configuration, Desktop, OfferOutcome, Presence, Stage, Strategy
 from acd.why import RungTogether
 from cti import offers as offers_module
-from cti.main import open_offers
 from cti.replay import explain
+from cti.standing_offers import open_offers
 from tests.acd.desk import BILLING, JON, MARIA, TECH
 from tests.cti.conversations import QUEUE, C, one_call, submitted
 from tests.fakes.clock import settle
