@@ -26,6 +26,7 @@ from acd.commands import (
 )
 from acd.events import (
     Attributes,
+    ConnectionFound,
     InteractionAttached,
     InteractionDetached,
     InteractionQueued,
@@ -88,6 +89,7 @@ class QueueWait:
         self._rings: deque[Sequence[OfferInteraction]] = deque()
         self._has_joined = True
         self._is_served_told = False
+        self._has_talked = False
         self.callback_talk = CallbackTalk(ports, interaction_id, handset, lambda: bool(self._rings))
         self._key = ""
         self._wants_callback = False
@@ -121,6 +123,7 @@ class QueueWait:
     def notice(self, fact: Fact) -> None:
         """Something of this interaction became true."""
         self._has_joined |= isinstance(fact, VisitOpened | VisitClosed)
+        self._has_talked |= isinstance(fact, TalkOpened)
         if isinstance(fact, VisitOpened | VisitClosed | OfferClosed | TalkOpened | TalkClosed | InteractionClosed):
             self._tell_news()
 
@@ -295,6 +298,7 @@ class QueueWait:
         numbers = "&".join(offer.offer_id.rpartition("/")[2] for offer in offers)
         agents = "&".join(offer.agent_id for offer in offers)
         made = f"{offers[0].interaction_id}/{numbers}"
+        self._has_talked = False
         await self._agi.gosub("callyard-dial", "s", "1", dial, str(seconds), made, agents)
         self._handset.take_back()
         self._is_served_told = True
@@ -309,12 +313,24 @@ class QueueWait:
         until = loop.time() + LEG_LAG_S
         while loop.time() < until:
             if not self._still_open(offers) and self._stage() is not Stage.TALKING:
-                return
+                break
             self._wake.clear()
             await self._handset.wait(self._wake, until - loop.time(), renews=False)
-        if self._still_open(offers):
+        if self._still_open(offers) or not self._has_talked:
             answered, _, result = (await self._agi.get_variable("CALLYARD_RESULT") or "").partition("|")
-            self._give_up(offers, answered, result)
+            if self._still_open(offers):
+                self._give_up(offers, answered, result)
+            elif result.startswith("ANSWER|"):
+                self._recall_talk(offers, answered)
+
+    def _recall_talk(self, offers: Sequence[OfferInteraction], answered: str) -> None:
+        """A talk that nobody heard of, for an offer that has ended meanwhile: the process was stopped, and the offer
+        came due before the Dial could say that it had been answered. They have been served all the same."""
+        offer = next((each for each in offers if each.offer_id == answered), None)
+        if offer is not None and self._stage() in (Stage.QUEUED, Stage.OFFERED):
+            log.info("session.talk_recalled", interaction_id=self.interaction_id, offer_id=answered)
+            self._ports.dispatcher.submit(ConnectionFound(self.interaction_id, offer.agent_id))
+            self._ports.dispatcher.submit(TalkEnded(self.interaction_id, offer.agent_id, gap=True))
 
     def _give_up(self, offers: Sequence[OfferInteraction], answered: str, result: str) -> None:
         """AMI has told nothing of this Dial. One that says ANSWER was a talk whose events are lost in a gap."""

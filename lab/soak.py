@@ -2,7 +2,8 @@
 property tests, `EFFORT` times what `make test` tries; the engine against theory in full; hostile input (`lab.fuzz`).
 
 `EVENTS=1000000` and `EFFORT=20` choose how long; `MINUTES=20` how long hostile input goes on, or `INPUTS=1000000` how
-much there is of it, and `SEED=1` which. `python -m lab.soak events` and `python -m lab.soak fuzz` run one part alone.
+much there is of it, and `SEED=1` which. Then the simulation of crashes (`lab.simulation`) for as many `MINUTES`.
+`python -m lab.soak events`, `… properties`, `… fuzz` and `… simulation` run one part alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> int:
         if not number.isdigit() or int(number) < (name != "INPUTS"):
             print(f"{name}: expected a whole number from 1, got {number!r}")
             return 2
-    parts = sys.argv[1:] or ["events", "properties", "fuzz"]
+    parts = sys.argv[1:] or ["events", "properties", "fuzz", "simulation"]
     status = 0
     if "events" in parts:
         print(f"— {int(chosen['EVENTS']):,} events through the state machine", flush=True)
@@ -43,6 +44,10 @@ def main() -> int:
         schema = [sys.executable, "-m", "lab.fuzz_schema", f"--examples={chosen['EFFORT']}", f"--seed={chosen['SEED']}"]
         status = subprocess.run(schema, check=False).returncode or status
         status = fuzz(int(chosen["INPUTS"]), int(chosen["MINUTES"]), int(chosen["SEED"])) or status
+    if "simulation" in parts:
+        print("— crashes at any instant, simulated", flush=True)
+        command = [sys.executable, "-m", "lab.simulation.street", "--minutes", chosen["MINUTES"]]
+        status = subprocess.run(command, check=False).returncode or status
     return status
 
 

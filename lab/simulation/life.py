@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from acd.commands import Fact, OfferInteraction
+from acd.commands import Fact, OfferInteraction, TalkOpened
 from acd.engine import Engine
 from acd.events import (
     ConnectionFound,
@@ -134,6 +134,7 @@ class Line:
         self.is_over = False
         self.message = ""
         self._dialled: tuple[str, ...] = ()
+        self._has_talked = False
 
     def ring(self, offers: Sequence[OfferInteraction]) -> None:
         self._life.later(self._life.chance.uniform(0.001, 0.03), lambda: self._dial(offers))
@@ -141,7 +142,7 @@ class Line:
     def _dial(self, offers: Sequence[OfferInteraction]) -> None:
         if self.is_over:
             return
-        self._dialled = tuple(each.offer_id for each in offers)
+        self._dialled, self._has_talked = tuple(each.offer_id for each in offers), False
         extensions = self._life.extensions
         wanted = [(each.offer_id, each.agent_id, extensions[each.agent_id]) for each in offers]
         self._life.switch.dial(self._caller, wanted)
@@ -168,6 +169,8 @@ class Line:
                 dispatcher.submit(TalkEnded(offer.interaction_id, offer.agent_id, gap=True))
             else:
                 dispatcher.submit(OfferFailed(offer.offer_id, "phone: no answer"))
+        if self._caller.served_by and not self._has_talked:
+            self._recall_talk()
         if self._caller.served_by:
             await self._finish()
 
@@ -225,7 +228,8 @@ class Line:
 
     def hand_over_message(self) -> None: ...
 
-    def notice(self, fact: Fact) -> None: ...
+    def notice(self, fact: Fact) -> None:
+        self._has_talked |= isinstance(fact, TalkOpened)
 
 
 class Life:

@@ -226,7 +226,8 @@ class Street:
         abandoned. That is known, and not what is looked for here; such callers talk on until somebody hears."""
         if leg.uniqueid not in caller.legs:
             return
-        if self._life is None or not self._life.recovery.world_known.is_set() or self._life.recovery.why_not:
+        is_stopped = self._now_s < self._stopped_until
+        if is_stopped or self._life is None or self._life.recovery.why_not:
             self._within(0.5, 1.0, lambda: self._caller_ends(caller, leg, cause))
         else:
             self._hang_up(caller)

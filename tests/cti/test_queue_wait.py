@@ -105,6 +105,22 @@ async def test_a_talk_of_which_ami_told_nothing_is_a_talk_all_the_same(tmp_path:
         assert [closed.outcome for closed in reception.board.office.every(OfferClosed)] == [OfferOutcome.ACCEPTED]
 
 
+async def test_a_talk_whose_offer_came_due_before_anybody_could_tell_is_a_talk_all_the_same(tmp_path: Path) -> None:
+    """The process was stopped while the phone was answered and they talked; the deadline was the first that it saw."""
+    async with one_call(tmp_path, QUEUE) as (reception, call):
+        await call.logged("music default")
+        reception.board.office.sign_in("maria")
+        await call.logged("dial /1")
+        reception.board.office.clock.advance(seconds=25)
+        reception.dispatcher.submit(ClockReached())
+        [closed] = reception.board.office.every(OfferClosed)
+        assert closed.outcome is OfferOutcome.EXPIRED
+        call.end_dial(f"{C}/1|ANSWER|16|3")
+        await call.playing("Thank you")
+        assert submitted(reception, TalkEnded) == [TalkEnded(C, "maria", gap=True)]
+        assert [talk.agent_id for talk in reception.board.office.every(TalkClosed)] == ["maria"]
+
+
 async def test_the_flow_goes_on_only_when_ami_has_told_of_the_end_of_the_talk(tmp_path: Path) -> None:
     async with one_call(tmp_path, QUEUE) as (reception, call):
         await call.logged("music default")
