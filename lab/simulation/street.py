@@ -2,6 +2,8 @@
 
 The world goes on by events of its own (a caller comes, a phone is answered, a link breaks), whether a server lives or
 not. A server lives until it is crashed, between any two turns of its loop; then it is started again on its journal.
+
+One world with one state and its judge: hence more than 400 lines.
 """
 
 from __future__ import annotations

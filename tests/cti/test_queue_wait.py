@@ -1,4 +1,7 @@
-"""A caller waits for an agent, from the AGI socket to the engine, against a scripted Asterisk."""
+"""A caller waits for an agent, from the AGI socket to the engine, against a scripted Asterisk.
+
+Longer than 400 lines: each way in which a wait can end.
+"""
 
 from __future__ import annotations
 
