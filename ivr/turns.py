@@ -32,6 +32,9 @@ def _figure(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+_Answer = Annotated[str, BeforeValidator(_figure), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})]
+
+
 def written(value: Any) -> Any:
     """A number, true or false as text."""
     if isinstance(value, bool):
@@ -149,7 +152,7 @@ class Keeps(Turn):
     """An answer to a survey is kept: the question's id and the key."""
 
     word = "keeps"
-    keeps: Annotated[Mapping[VariableName, Annotated[str, BeforeValidator(_figure)]], AfterValidator(_one_answer)]
+    keeps: Annotated[Mapping[VariableName, _Answer], AfterValidator(_one_answer)]
 
 
 class Transferred(Turn):

@@ -128,7 +128,7 @@ def test_every_queue_has_agents_who_have_what_it_needs(site: Site) -> None:
             levels = dict(part.split(":") for part in filter(None, each["skills"].split(";")))
             fits = all(int(levels.get(skill, 0)) >= level for skill, level in queue.skills.items())
             able += queue.id in each["queues"].split(";") and fits
-        assert able >= 3, queue.id
+        assert able >= (3 if queue.medium == "voice" else 1), queue.id
 
 
 def test_customers_are_some_ambiguous_and_some_with_several_numbers() -> None:
