@@ -25,7 +25,7 @@ PARTS = (
         [
             sys.executable, "-m", "pytest", "-q", "tests", "--ignore=tests/acd", "--ignore=tests/ivr", "--durations=15",
             # Most of their time these tests wait for callers and time limits, not for a processor.
-            "-n", "4", "--dist", "loadfile", "--no-loadscope-reorder",
+            "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder",
         ],
     ),
 )  # fmt: skip

@@ -291,7 +291,6 @@ class Life:
 
     def run(self) -> None:
         """Until the world ends it: raises Crash, or whatever the server's own tasks raise."""
-        asyncio.set_event_loop(self.loop)
         self.loop.run_until_complete(self._serve())
 
     async def _serve(self) -> None:

@@ -13,7 +13,7 @@ from lab.hearing import Hearing
 from lab.sip_call import SipCall
 from tests.asterisk.world import Stage, copy_site, eventually, open_stage
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(420)]
 
 NUMBER = "+498999998700"
 #: What callers of each good version hear, of lengths that nobody takes for each other.
@@ -105,14 +105,14 @@ async def test_every_call_ends_as_its_own_version_says(stage: Stage) -> None:
     first = [(*group.pop(), said) for group, said in zip(groups, SAID, strict=True)]
     for call, _, _ in first:
         await call.media.press("1")
-    await asyncio.gather(*(hearing.hears(said, limit_s=60) for _, hearing, said in first))
+    await asyncio.gather(*(hearing.hears(said, limit_s=120) for _, hearing, said in first))
     await eventually("the first to be over", lambda: all(call.ended.is_set() for call, _, _ in first))
     await stage.restart()
     everybody = [(call, hearing, said) for group, said in zip(groups, SAID, strict=True) for call, hearing in group]
-    await asyncio.gather(*(hearing.hears("Press one.", limit_s=60) for _, hearing, _ in everybody))
+    await asyncio.gather(*(hearing.hears("Press one.", limit_s=120) for _, hearing, _ in everybody))
     for call, _, _ in everybody:
         await call.media.press("1")
-    await asyncio.gather(*(hearing.hears(said, limit_s=60) for _, hearing, said in everybody))
+    await asyncio.gather(*(hearing.hears(said, limit_s=120) for _, hearing, said in everybody))
     await eventually("all to be over", lambda: all(call.ended.is_set() for call, _, _ in everybody))
     assert {call.ended_by for call, _, _ in everybody} == {"remote"}
     client = await _admin(stage)

@@ -130,7 +130,7 @@ async def test_what_was_said_before_consent_is_not_recorded_and_the_talk_is(stag
     assert longest(file, AGENT_TONE_HZ) > 1.5, "the agent"
     assert longest(file, BEFORE_HZ) < 0.2, "what was said before consent"
     with wave.open(str(file), "rb") as sound:
-        assert abs(sound.getnframes() / 8000 - (row["ended_at"] - row["started_at"]) / 1e6) < 1.0
+        assert abs(sound.getnframes() / 8000 - (row["ended_at"] - row["started_at"]) / 1e6) < 2.5
 
 
 async def test_the_recording_ends_at_stop(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from tests.asterisk.world import Stage, copy_site, open_stage
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-ACCOUNT, ORDER, PIN, CHOOSE = (f"+4989999985{at:02d}" for at in range(4))
+ACCOUNT, ORDER, PIN, CHOOSE = (f"+4989999987{at:02d}" for at in range(4))
 #: Of the site's customers; what she types must stand nowhere.
 AMELIA, HER_PIN = "100201", "97531864"
 NUMBERS = f"""

@@ -50,7 +50,8 @@ ALL_AROUND = pytest.mark.parametrize("text", AROUND, ids=named(AROUND))
 
 
 @ALL
-def test_an_ami_action_is_its_own_lines_or_is_not_sent(text: str) -> None:
+async def test_an_ami_action_is_its_own_lines_or_is_not_sent(text: str) -> None:
+    """In a loop, since an action makes a future."""
     try:
         sent = str(AmiAction("Setvar", {"Channel": "x", "Variable": "X", "Value": text}, "1")).encode()
     except AmiHeaderError:
