@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ivr.positions import MOST_BYTES, MOST_VALUES, Mark, read_document
 
@@ -124,3 +126,11 @@ def test_many_commas_and_lines_of_text_are_no_values() -> None:
     document, problems = read_document("x.yaml", text.encode())
     assert problems == []
     assert document is not None
+
+
+def test_a_fault_of_the_reader_that_knows_no_place_is_told_at_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise YAMLError("something odd\nwith more to say")
+
+    monkeypatch.setattr(YAML, "parse", fail)
+    assert said("a: 1\n") == ["x.yaml:1:1: not YAML: something odd"]
