@@ -15,14 +15,12 @@ from dataclasses import dataclass
 import structlog
 
 from acd.events import (
-    ConnectionFound,
     FlowEnded,
     InteractionArrived,
     InteractionAttached,
     InteractionDetached,
-    TalkEnded,
 )
-from acd.model import Outcome, Stage
+from acd.model import Outcome
 from cti.agi_errors import AgiError
 from cti.call_state import CallState
 from cti.callbacks import is_callback
@@ -288,10 +286,7 @@ class Arrivals:
         """A talk that began and ended while nobody of ours was there: only the call itself knows of it."""
         if not agent_id:
             return
-        view = self._dispatcher.interaction(interaction_id)
-        if view is not None and view.stage in (Stage.QUEUED, Stage.OFFERED):
-            self._dispatcher.submit(ConnectionFound(interaction_id, agent_id))
-            self._dispatcher.submit(TalkEnded(interaction_id, agent_id, gap=True))
+        self._dispatcher.recall_talk(interaction_id, agent_id)
         await conversation.set_variable("CALLYARD_SERVED", "")
 
     async def _site_of(self, state: CallState | None) -> Site:

@@ -18,7 +18,7 @@ import structlog
 from acd.codec import Plain
 from acd.commands import Command, Fact, OfferClosed, OfferInteraction, Order, WithdrawOffer
 from acd.engine import Engine
-from acd.events import ClockReached, Event, RoutingPaused
+from acd.events import ClockReached, ConnectionFound, Event, RoutingPaused, TalkEnded
 from acd.model import AgentState, Stage
 from acd.snapshot import (
     Board,
@@ -183,6 +183,17 @@ class Dispatcher:
         self._note_stall()
         self._waiting.append(event)
         self._decide_all()
+
+    def recall_talk(self, interaction_id: str, agent_id: str) -> bool:
+        """A talk that began and ended while nobody heard: tell it, where the caller still counts as waiting.
+
+        Whether it was told.
+        """
+        if self.stage(interaction_id) not in (Stage.QUEUED, Stage.OFFERED):
+            return False
+        self.submit(ConnectionFound(interaction_id, agent_id))
+        self.submit(TalkEnded(interaction_id, agent_id, gap=True))
+        return True
 
     def _decide_all(self) -> None:
         if self._busy:

@@ -26,7 +26,6 @@ from acd.commands import (
 )
 from acd.events import (
     Attributes,
-    ConnectionFound,
     InteractionAttached,
     InteractionDetached,
     InteractionQueued,
@@ -327,10 +326,8 @@ class QueueWait:
         """A talk that nobody heard of, for an offer that has ended meanwhile: the process was stopped, and the offer
         came due before the Dial could say that it had been answered. They have been served all the same."""
         offer = next((each for each in offers if each.offer_id == answered), None)
-        if offer is not None and self._stage() in (Stage.QUEUED, Stage.OFFERED):
+        if offer is not None and self._ports.dispatcher.recall_talk(self.interaction_id, offer.agent_id):
             log.info("session.talk_recalled", interaction_id=self.interaction_id, offer_id=answered)
-            self._ports.dispatcher.submit(ConnectionFound(self.interaction_id, offer.agent_id))
-            self._ports.dispatcher.submit(TalkEnded(self.interaction_id, offer.agent_id, gap=True))
 
     def _give_up(self, offers: Sequence[OfferInteraction], answered: str, result: str) -> None:
         """AMI has told nothing of this Dial. One that says ANSWER was a talk whose events are lost in a gap."""

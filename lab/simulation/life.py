@@ -15,7 +15,6 @@ from typing import Any, cast
 from acd.commands import Fact, OfferInteraction, TalkOpened
 from acd.engine import Engine
 from acd.events import (
-    ConnectionFound,
     DesktopChanged,
     FlowEnded,
     InteractionArrived,
@@ -170,7 +169,7 @@ class Line:
             else:
                 dispatcher.submit(OfferFailed(offer.offer_id, "phone: no answer"))
         if self._caller.served_by and not self._has_talked:
-            self._recall_talk()
+            dispatcher.recall_talk(self.interaction_id, self._caller.served_by)
         if self._caller.served_by:
             await self._finish()
 
@@ -202,7 +201,8 @@ class Line:
         if life.dispatcher.stage(caller.id) is None:
             life.dispatcher.submit(InteractionArrived(caller.id, f"+4930{caller.id[1:]}", "100", "main"))
         else:
-            self._recall_talk()
+            if caller.served_by:
+                life.dispatcher.recall_talk(caller.id, caller.served_by)
             life.dispatcher.submit(InteractionAttached(caller.id))
         await asyncio.sleep(life.chance.uniform(0.0, 0.4))
         if self.is_over:
@@ -213,12 +213,6 @@ class Line:
             lost_us = round(caller.lost_s * 1e6)
             first = life.clock.now() - lost_us if lost_us else None
             life.dispatcher.submit(InteractionQueued(caller.id, QUEUE, first_asked_at=first))
-
-    def _recall_talk(self) -> None:
-        view = self._life.dispatcher.interaction(self._caller.id)
-        if self._caller.served_by and view is not None and view.stage in (Stage.QUEUED, Stage.OFFERED):
-            self._life.dispatcher.submit(ConnectionFound(self._caller.id, self._caller.served_by))
-            self._life.dispatcher.submit(TalkEnded(self._caller.id, self._caller.served_by, gap=True))
 
     def press(self, digit: str) -> None: ...
 
@@ -257,11 +251,12 @@ class Life:
         self.link = _Link(switch, chance)
         engine, offers = self._begin(configuration)
         self.engine = engine
-        self.dispatcher = Dispatcher(engine, self.journal, self.clock, _Records(), _Desktops(chance))
+        desktops = _Desktops(chance)
+        self.dispatcher = Dispatcher(engine, self.journal, self.clock, _Records(), desktops)
         self.dispatcher.restore_offers(offers)
         self.dispatcher.hold_deadlines()
         self.dispatcher.submit(RoutingPaused("starting"))
-        self.exchange = Exchange(self.dispatcher, _Desktops(chance), {NODE: Node(NODE, cast(Any, self.link))})
+        self.exchange = Exchange(self.dispatcher, desktops, {NODE: Node(NODE, cast(Any, self.link))})
         self.exchange.assign_phones(extensions, fixed=extensions)
         self.recovery = Recovery(
             self.dispatcher, self.exchange, self.there.__contains__, self._import_nothing, self._import_nothing
