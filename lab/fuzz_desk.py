@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -22,11 +19,10 @@ from websockets.typing import Origin
 
 from acd.events import OfferAccepted
 from lab.fuzz import Fault, Play, Round
+from lab.fuzz_office import own_office
 from lab.fuzz_words import as_json, slipped, text, value
 from screenpop.auth import COOKIE
-from screenpop.db.migrate import migrate
-from screenpop.db.store import Store
-from tests.screenpop.office import Office, office
+from tests.screenpop.office import Office
 
 #: What docs/api.md lets an error message carry.
 CODES = frozenset({"invalid_request", "not_yours", "forbidden", "not_found", "database_unavailable"})
@@ -53,18 +49,10 @@ class DeskSocket:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Play]:
-        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-            url = f"sqlite:///{Path(folder) / 'callyard.db'}"
-            await migrate(url)
-            store = Store(url)
-            try:
-                async with office(store) as opened:
-                    place = _Place(opened)
-                    await place.open()
-                    yield place.play
-            finally:
-                await store.close()
-                shutil.rmtree(folder, ignore_errors=True)
+        async with own_office() as opened:
+            place = _Place(opened)
+            await place.open()
+            yield place.play
 
 
 class _Place:

@@ -9,22 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from lab.fuzz import Fault, Play, Round
+from lab.fuzz_office import own_office
 from lab.fuzz_words import as_json, slipped, text, value
 from screenpop.auth import COOKIE
-from screenpop.db.migrate import migrate
-from screenpop.db.store import Store
 from screenpop.routes.statuses import STATUSES
-from tests.screenpop.office import PEOPLE, Office, office
+from tests.screenpop.office import PEOPLE, Office
 
 #: Answers of the web server itself have its words for the status as their code.
 _PLAIN = {"not_found": 404, "method_not_allowed": 405, "bad_request": 400}
@@ -57,17 +54,10 @@ class Rest:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Play]:
-        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-            url = f"sqlite:///{Path(folder) / 'callyard.db'}"
-            await migrate(url)
-            store = Store(url)
-            try:
-                async with office(store) as opened:
-                    clients = [await opened.client(entry.username) for entry in PEOPLE]
-                    await opened.call("i1", "030 901820")
-                    yield _Place(opened, await opened.client(), clients, await _document(clients[0])).play
-            finally:
-                await store.close()
+        async with own_office() as opened:
+            clients = [await opened.client(entry.username) for entry in PEOPLE]
+            await opened.call("i1", "030 901820")
+            yield _Place(opened, await opened.client(), clients, await _document(clients[0])).play
 
 
 async def _document(client: httpx.AsyncClient) -> dict[str, Any]:
